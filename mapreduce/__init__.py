@@ -1,0 +1,75 @@
+"""MapReduce for a laptop and a cloud account: the programming model.
+
+Write a `Mapper` and a `Reducer`, put them into a `Job`, and let a `driver.Driver` run it.
+"""
+
+from __future__ import annotations
+
+from mapreduce._neighbours import check_neighbours
+from mapreduce.errors import (
+    AuthenticationError,
+    BlockError,
+    CodeError,
+    ConfigError,
+    InputError,
+    JobError,
+    KeyTypeError,
+    LostBlocks,
+    MapReduceError,
+    MissingObject,
+    OutputError,
+    StoreError,
+    TaskError,
+)
+from mapreduce.formats import (
+    CsvInput,
+    InputFormat,
+    JsonLinesInput,
+    JsonLinesOutput,
+    OutputFormat,
+    PairsInput,
+    PickleOutput,
+    TextInput,
+    TextOutput,
+)
+from mapreduce.job import Job
+from mapreduce.partition import HashPartitioner, Partitioner
+from mapreduce.stages import Fold, FoldBy, Mapper, Reducer, Task
+
+__all__ = [
+    "AuthenticationError",
+    "BlockError",
+    "CodeError",
+    "ConfigError",
+    "CsvInput",
+    "Fold",
+    "FoldBy",
+    "HashPartitioner",
+    "InputError",
+    "InputFormat",
+    "Job",
+    "JobError",
+    "JsonLinesInput",
+    "JsonLinesOutput",
+    "KeyTypeError",
+    "LostBlocks",
+    "MapReduceError",
+    "Mapper",
+    "MissingObject",
+    "OutputError",
+    "OutputFormat",
+    "PairsInput",
+    "Partitioner",
+    "PickleOutput",
+    "Reducer",
+    "StoreError",
+    "Task",
+    "TaskError",
+    "TextInput",
+    "TextOutput",
+    "__version__",
+]
+
+__version__ = "0.1.0"
+
+check_neighbours()

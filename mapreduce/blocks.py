@@ -1,0 +1,169 @@
+"""Blocks: self-describing, authenticated, compressed runs of records.
+
+A block on the wire:
+
+    offset  bytes
+    0       4      magic "MRB1"
+    4       4      length of the header, little-endian
+    8       8      length of the body, little-endian
+    16      ...    header: JSON, padded with spaces so that the body starts at a multiple of 64
+    ...     ...    body: the columns' buffers, each padded to a multiple of 64 unless compressed
+    end-32  32     tag: HMAC-SHA256 of all before, in the block's context
+
+The tag is checksum and authentication in one: nothing of the body is interpreted before it agrees.
+Blocks lie back to back in an object; their lengths say where the next begins.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+from mapreduce.columns import Buffer, Column, decode_column, encode_column
+from mapreduce.errors import BlockError
+from mapreduce.seal import TAG_SIZE, Seal
+
+_MAGIC = b"MRB1"
+_PREFIX = struct.Struct("<4sIQ")
+_ALIGN = 64
+# zstd's fastest ordinary level: on the shuffle of a word count it halves the bytes at some 400 MB/s.
+_LEVEL = 1
+# Below this many bytes compression costs more than it saves.
+_SMALL = 512
+
+
+class Block(NamedTuple):
+    """Records as two columns of equal length: lists, or NumPy arrays."""
+
+    keys: Sequence[Any]
+    values: Sequence[Any]
+
+
+def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context: str) -> bytes:
+    """The block of these records.
+
+    Args:
+        keys: a column, list or array, of n keys.
+        values: a column of n values.
+        seal: of the job whose block it is.
+        context: names the place of the block; decoding it anywhere else fails.
+
+    Raises:
+        ValueError: the columns differ in length.
+        Exception: what pickle raises for an object that it cannot pickle.
+    """
+    if len(keys) != len(values):
+        raise ValueError(f"a block needs as many keys as values, not {len(keys)} and {len(values)}")
+    columns = [encode_column(keys), encode_column(values)]
+    body, compression = _pack(columns)
+    header = {
+        "n": len(keys),
+        "z": compression,
+        "c": [[column.kind, column.detail, [memoryview(b).nbytes for b in column.buffers]] for column in columns],
+    }
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-(_PREFIX.size + len(head)) % _ALIGN)
+    prefix = _PREFIX.pack(_MAGIC, len(head), len(body))
+    return b"".join((prefix, head, body, seal.tag(context, prefix, head, body)))
+
+
+def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
+    """The records of one block; uncompressed arrays share its memory.
+
+    Raises:
+        BlockError: `data` is not one whole block with the tag of `seal` and `context`.
+    """
+    view = memoryview(data)
+    size = frame_size(view, context)
+    if size != view.nbytes:
+        raise BlockError(f"block {context} is truncated: {view.nbytes} of {size} bytes")
+    if not seal.check(view[size - TAG_SIZE :], context, view[: size - TAG_SIZE]):
+        raise BlockError(f"block {context} is corrupt or foreign: its tag does not match")
+    _, head_size, body_size = _PREFIX.unpack_from(view)
+    start = _PREFIX.size + head_size
+    header = json.loads(bytes(view[_PREFIX.size : start]))
+    body: Buffer = view[start : start + body_size]
+    if header["z"] == "zstd":
+        import zstandard
+
+        body = memoryview(zstandard.ZstdDecompressor().decompress(body))
+    columns = _unpack(header, memoryview(body))
+    keys, values = (decode_column(column, header["n"]) for column in columns)
+    if not len(keys) == len(values) == header["n"]:
+        raise BlockError(f"block {context} holds {len(keys)} keys and {len(values)} values, not {header['n']}")
+    return Block(keys, values)
+
+
+def frame_size(prefix: Buffer, context: str) -> int:
+    """The length in bytes of the block that begins with `prefix`, its first 16 bytes or more.
+
+    Raises:
+        BlockError: no block begins so.
+    """
+    if memoryview(prefix).nbytes < _PREFIX.size:
+        raise BlockError(f"block {context} is truncated: {memoryview(prefix).nbytes} bytes")
+    magic, head_size, body_size = _PREFIX.unpack_from(prefix)
+    if magic != _MAGIC:
+        raise BlockError(f"block {context} is corrupt: it begins with {bytes(magic)!r}, not {_MAGIC!r}")
+    return int(_PREFIX.size + head_size + body_size + TAG_SIZE)
+
+
+def read_frames(stream: BinaryIO, size: int, context: str) -> Iterator[bytes]:
+    """The blocks that lie back to back in the next `size` bytes of `stream`, still encoded.
+
+    Raises:
+        BlockError: the bytes end inside a block, or are none.
+    """
+    left = size
+    while left:
+        prefix = _read(stream, min(_PREFIX.size, left))
+        frame = frame_size(prefix, context)
+        if frame > left:
+            raise BlockError(f"block {context} is truncated: {left} of {frame} bytes are left")
+        data = prefix + _read(stream, frame - len(prefix))
+        if len(data) != frame:
+            raise BlockError(f"block {context} is truncated: {len(data)} of {frame} bytes")
+        left -= frame
+        yield data
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """`size` bytes, or fewer at the end of the stream, from a stream that may give fewer at a time."""
+    data = stream.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    while data and sum(map(len, parts)) < size:
+        data = stream.read(size - sum(map(len, parts)))
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _pack(columns: list[Column]) -> tuple[bytes, str]:
+    """The body and its compression: 'zstd', or 'none' where that gains less than a tenth."""
+    buffers = [buffer for column in columns for buffer in column.buffers]
+    total = sum(memoryview(buffer).nbytes for buffer in buffers)
+    if total >= _SMALL:
+        import zstandard
+
+        packed: bytes = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(buffers))
+        if len(packed) < 0.9 * total:
+            return packed, "zstd"
+    parts: list[Buffer] = []
+    for buffer in buffers:
+        parts += (buffer, bytes(-memoryview(buffer).nbytes % _ALIGN))
+    return b"".join(parts), "none"
+
+
+def _unpack(header: dict[str, Any], body: memoryview) -> list[Column]:
+    columns, start = [], 0
+    align = 1 if header["z"] == "zstd" else _ALIGN
+    for kind, detail, sizes in header["c"]:
+        buffers: list[Buffer] = []
+        for size in sizes:
+            buffers.append(body[start : start + size])
+            start += size + -size % align
+        columns.append(Column(kind, detail, buffers))
+    return columns

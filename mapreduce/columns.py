@@ -1,0 +1,154 @@
+"""Columns: how one sequence of Python objects becomes buffers, and back.
+
+A column of one plain type is stored as that type (text joined, numbers as 64-bit words), a NumPy
+array as its bytes, anything else by pickle protocol 5 with large buffers kept out of band. A kind is
+one letter, so that a block says itself how its columns are read.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from mapreduce.keys import encode_text
+
+Buffer = bytes | bytearray | memoryview
+
+# Separators tried for joined text: control characters that real keys hardly ever hold.
+_SEPARATORS = ("\x1f", "\n", "\x00")
+# Out-of-band buffers below this stay in the pickle: each costs a header entry of its own.
+_OUT_OF_BAND = 4096
+
+
+class Column(NamedTuple):
+    """An encoded column: its kind, what the kind needs to know, and its buffers."""
+
+    kind: str
+    detail: Any
+    buffers: list[Buffer]
+
+
+def encode_column(values: Sequence[Any]) -> Column:
+    """Encode a list, tuple or NumPy array; whatever cannot be pickled raises what pickle raises."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(values, numpy.ndarray):
+        return _encode_array(values)
+    types = set(map(type, values))
+    if types == {str}:
+        column = _encode_text(values)
+    elif types == {int}:
+        column = _encode_words("q", values)
+    elif types == {float}:
+        column = _encode_words("d", values)
+    elif types == {bytes}:
+        column = Column("b", None, [array("Q", map(len, values)).tobytes(), b"".join(values)])
+    else:
+        column = None
+    return column if column is not None else _encode_pickle(values)
+
+
+def decode_column(column: Column, count: int) -> Sequence[Any]:
+    """The `count` values of `column`: a list, or a NumPy array that shares the buffer's memory."""
+    return _DECODERS[column.kind](column.detail, column.buffers, count)
+
+
+def _encode_text(values: Sequence[str]) -> Column | None:
+    for separator in _SEPARATORS:
+        text = separator.join(values)
+        if text.count(separator) == len(values) - 1:
+            return Column("s", separator, [encode_text(text)])
+    return None
+
+
+def _decode_text(separator: str, buffers: list[Buffer], count: int) -> list[str]:
+    return str(buffers[0], "utf-8", "surrogatepass").split(separator) if count else []
+
+
+def _encode_words(code: str, values: Sequence[float]) -> Column | None:
+    try:
+        return Column(code, sys.byteorder, [array(code, values).tobytes()])
+    except OverflowError:  # an int of more than 64 bits
+        return None
+
+
+def _words_decoder(code: str) -> Callable[[Any, list[Buffer], int], list[Any]]:
+    def decode(byteorder: str, buffers: list[Buffer], count: int) -> list[Any]:
+        words = array(code)
+        words.frombytes(buffers[0])
+        if byteorder != sys.byteorder:
+            words.byteswap()
+        return words.tolist()
+
+    return decode
+
+
+def _decode_raw(detail: None, buffers: list[Buffer], count: int) -> list[bytes]:
+    lengths = array("Q")
+    lengths.frombytes(buffers[0])
+    stream = io.BytesIO(buffers[1])
+    return list(map(stream.read, lengths))
+
+
+def _encode_pickle(values: Sequence[Any]) -> Column:
+    values = values if type(values) is list else list(values)
+    buffers: list[Buffer] = []
+
+    def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < _OUT_OF_BAND:
+            return True
+        buffers.append(raw)
+        return False
+
+    try:
+        data = pickle.dumps(values, protocol=5, buffer_callback=keep_in_band)
+    except Exception:
+        # Classes of the user's script exist here by value only, which plain pickle cannot name.
+        import cloudpickle
+
+        buffers.clear()
+        data = cloudpickle.dumps(values, protocol=5, buffer_callback=keep_in_band)
+    return Column("p", None, [data, *buffers])
+
+
+def _decode_pickle(detail: None, buffers: list[Buffer], count: int) -> list[Any]:
+    values: list[Any] = pickle.loads(buffers[0], buffers=buffers[1:])
+    return values
+
+
+def _encode_array(values: Any) -> Column:
+    import numpy as np
+
+    if values.dtype.hasobject:
+        return _encode_pickle(values.tolist())
+    packed = np.ascontiguousarray(values)
+    descr = packed.dtype.descr if packed.dtype.names else packed.dtype.str
+    return Column("n", [descr, list(values.shape)], [packed.reshape(-1).view(np.uint8).data])
+
+
+def _decode_array(detail: Any, buffers: list[Buffer], count: int) -> Any:
+    import numpy as np
+
+    descr, shape = detail
+    dtype = np.dtype(descr if isinstance(descr, str) else [_field(field) for field in descr])
+    return np.frombuffer(buffers[0], dtype=dtype).reshape(shape)
+
+
+def _field(field: list[Any]) -> tuple[Any, ...]:
+    """A field of a dtype's descr, as JSON gave it back: lists where NumPy wants tuples."""
+    name, kind, *shape = field
+    return (name, kind if isinstance(kind, str) else [_field(inner) for inner in kind], *map(tuple, shape))
+
+
+_DECODERS: dict[str, Callable[[Any, list[Buffer], int], Any]] = {
+    "s": _decode_text,
+    "q": _words_decoder("q"),
+    "d": _words_decoder("d"),
+    "b": _decode_raw,
+    "p": _decode_pickle,
+    "n": _decode_array,
+}

@@ -1,0 +1,97 @@
+"""A job: what is to be done, as data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from mapreduce.errors import ConfigError
+from mapreduce.formats import InputFormat, OutputFormat, input_format, output_format
+from mapreduce.partition import HashPartitioner, Partitioner
+from mapreduce.stages import K2, V2, Fold, K, Mapper, R, Reducer, V
+
+SideFiles = Mapping[str, str | os.PathLike[str]] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Generic[R, K, V, K2, V2]):
+    """A map round, a reduce round, or both.
+
+    Without a reducer the mappers' pairs are the output, one part for each split. Without a mapper the
+    records of the input must be (key, value) pairs already.
+
+    Attributes:
+        mapper: turns records into pairs.
+        combiner: a function of an iterable of values that gives one value of the same kind (`sum`,
+            `max`, your own); applied to values of one key, never, once or many times, on either side
+            of the shuffle, it must not change what the reducer yields.
+        reducer: turns a key and its values into pairs.
+        partitioner: `(key, partitions) -> partition`; by default by a hash that is the same everywhere.
+        partitions: number of reduce tasks, and of parts of the output; the driver chooses by default.
+        input_format: "text", "jsonl", "csv", "pairs", or an InputFormat with settings.
+        output_format: "text", "jsonl", "pickle", or an OutputFormat with settings.
+        files: side files that every task can read through `self.task.file(name)`: paths, known by
+            their base names, or a mapping from names to paths.
+        name: what progress and errors call the job.
+    """
+
+    mapper: Mapper[R, K, V] | None = None
+    combiner: Callable[[Iterable[V]], V] | None = None
+    reducer: Reducer[K, V, K2, V2] | Fold[K, V, Any, K2, V2] | None = None
+    partitioner: Partitioner = field(default_factory=HashPartitioner)
+    partitions: int | None = None
+    input_format: str | InputFormat[Any] = "text"
+    output_format: str | OutputFormat = "text"
+    files: SideFiles = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything starts."""
+        if self.mapper is None and self.reducer is None:
+            raise ConfigError("a Job needs a mapper, a reducer, or both")
+        _expect("mapper", self.mapper, Mapper)
+        _expect("reducer", self.reducer, Reducer, Fold)
+        if self.combiner is not None:
+            if not callable(self.combiner):
+                raise ConfigError(f"combiner must be a function of the values, not {self.combiner!r}")
+            if self.reducer is None:
+                raise ConfigError("a combiner without a reducer does nothing; leave it out")
+            if isinstance(self.reducer, Fold):
+                raise ConfigError("a Fold combines by itself; leave the combiner out")
+        if not callable(self.partitioner):
+            raise ConfigError(f"partitioner must be a function (key, partitions) -> int, not {self.partitioner!r}")
+        if self.partitions is not None and (not isinstance(self.partitions, int) or self.partitions < 1):
+            raise ConfigError(f"partitions must be an int of 1 or more, not {self.partitions!r}")
+        object.__setattr__(self, "input_format", input_format(self.input_format))
+        object.__setattr__(self, "output_format", output_format(self.output_format))
+        object.__setattr__(self, "files", _named(self.files))
+
+    @property
+    def title(self) -> str:
+        """The name, or else the classes of the stages."""
+        stages = [type(stage).__name__ for stage in (self.mapper, self.reducer) if stage is not None]
+        return self.name or "-".join(stages)
+
+
+def _expect(setting: str, value: object, *bases: type) -> None:
+    if value is None or isinstance(value, bases):
+        return
+    names = " or a ".join(base.__name__ for base in bases)
+    if isinstance(value, type) and issubclass(value, bases):
+        raise ConfigError(f"{setting} must be an instance: write {setting}={value.__name__}(), with its parameters")
+    raise ConfigError(f"{setting} must be a {names}, not {value!r}")
+
+
+def _named(files: SideFiles) -> dict[str, str]:
+    if isinstance(files, str | os.PathLike):
+        raise ConfigError(f"files must be a list of paths or a mapping from names to paths, not {files!r}")
+    if isinstance(files, Mapping):
+        pairs = [(name, os.fspath(path)) for name, path in files.items()]
+    else:
+        pairs = [(os.path.basename(os.fspath(path)), os.fspath(path)) for path in files]
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ConfigError("files: two side files have one name; give them names with a mapping {name: path}")
+    return named

@@ -1,0 +1,239 @@
+"""An object store in a local folder: a file for each object."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import BinaryIO
+
+from mapreduce.errors import MissingObject, StoreError
+from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_key
+
+_BUFFER = 1 << 20
+_serial = itertools.count()
+
+
+class FolderStore(ObjectStore):
+    """Objects as files below `root`; several processes of one machine may share it.
+
+    A write goes to a temporary name beside its target (".tmp-..."), then takes its name by rename, or
+    by hard link where it must not replace: both are atomic. Data survives the death of a process; it
+    is not forced to disk, so a power cut may lose it.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.root = os.path.abspath(root)
+        self.url = Path(self.root).as_uri()
+
+    def path(self, key: str) -> str:
+        """The file of an object."""
+        return os.path.join(self.root, key)
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[Writer]:
+        target = self.path(check_key(key))
+        temporary = self._temporary(target)
+        try:
+            with _made(temporary) as file:
+                yield file
+                size = file.tell()
+            os.replace(temporary, target)
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
+        finally:
+            with suppress(OSError):  # after the rename it is gone
+                os.unlink(temporary)
+        self.requests.add("put", written=size)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        target = self.path(check_key(key))
+        temporary = self._temporary(target)
+        try:
+            with _made(temporary) as file:
+                file.write(data)
+            os.link(temporary, target)
+            created = True
+        except FileExistsError:
+            created = False
+        except OSError as error:
+            raise StoreError(
+                f"cannot create {target}: {error.strerror or error} (the file system must allow hard links)"
+            ) from error
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)
+        self.requests.add("put", written=len(data) if created else 0)
+        return created
+
+    def open(self, key: str, start: int = 0, end: int | None = None) -> BinaryIO:
+        path = self.path(key)
+        try:
+            if start == 0 and end is None:
+                file = FileIO(path)
+            else:
+                file = _RangeIO(path, start, end)
+            size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise self._failed("read", path, error) from error
+        self.requests.add("get", read=max(0, (size if end is None else min(size, end)) - start))
+        return BufferedReader(file, _BUFFER)
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        path = self.path(key)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                if start:
+                    file.seek(start)
+                data = file.read() if end is None else file.read(max(0, end - start))
+        except OSError as error:
+            raise self._failed("read", path, error) from error
+        self.requests.add("get", read=len(data))
+        return data
+
+    def size(self, key: str) -> int:
+        path = self.path(key)
+        try:
+            size = os.stat(path).st_size
+        except OSError as error:
+            raise self._failed("read", path, error) from error
+        self.requests.add("size")
+        return size
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        folder = prefix.rpartition("/")[0]
+        found = sorted(
+            (os.fsencode(key), size) for key, size in _walk(self.path(folder), folder) if key.startswith(prefix)
+        )
+        for number, (key, size) in enumerate(found):
+            if number % self.page == 0:
+                self.requests.add("list")
+            yield ObjectInfo(os.fsdecode(key), size)
+        if not found:
+            self.requests.add("list")
+
+    def delete(self, keys: Iterable[str]) -> None:
+        folders = set()
+        for key in keys:
+            path = self.path(check_key(key))
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise self._failed("delete", path, error) from error
+            self.requests.add("delete")
+            folders.add(os.path.dirname(path))
+        for folder in folders:
+            self._prune(folder)
+
+    def move(self, source: str, target: str) -> None:
+        old, new = self.path(check_key(source)), self.path(check_key(target))
+        try:
+            os.makedirs(os.path.dirname(new), exist_ok=True)
+            os.replace(old, new)
+        except FileNotFoundError as error:
+            if not os.path.exists(new):
+                raise self._failed("move", old, error) from error
+        except OSError as error:
+            raise self._failed("move", old, error) from error
+        self.requests.add("move")
+        self._prune(os.path.dirname(old))
+
+    def sweep(self, prefix: str) -> None:
+        folder = self.path(prefix.rstrip("/"))
+        for parent, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                if name.startswith(".tmp-"):
+                    with suppress(FileNotFoundError):
+                        os.unlink(os.path.join(parent, name))
+            self._prune(parent)
+
+    def free(self) -> int:
+        """Bytes that the folder's disk has room for."""
+        folder = self.root
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        return shutil.disk_usage(folder).free
+
+    def _temporary(self, target: str) -> str:
+        folder, name = os.path.split(target)
+        return os.path.join(folder, f".tmp-{os.getpid()}-{next(_serial)}-{name}"[:255])
+
+    def _prune(self, folder: str) -> None:
+        """Remove `folder` and its parents up to the root, as far as they are empty."""
+        while len(folder) > len(self.root):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
+    def _failed(self, what: str, path: str, error: OSError) -> StoreError:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return (MissingObject if missing else StoreError)(f"cannot {what} {path}: {error.strerror or error}")
+
+
+class _RangeIO(FileIO):
+    """The bytes `start` to `end` of a file."""
+
+    def __init__(self, path: str, start: int, end: int | None) -> None:
+        super().__init__(path)
+        self._left = max(0, (os.fstat(self.fileno()).st_size if end is None else end) - start)
+        super().seek(start)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read at most the rest of the range."""
+        view = memoryview(buffer)[: self._left]
+        count = super().readinto(view) or 0
+        self._left -= count
+        return count
+
+    def readall(self) -> bytes:
+        """Read all the rest of the range."""
+        data = bytearray()
+        while chunk := super().read(min(self._left, 16 * _BUFFER)):
+            self._left -= len(chunk)
+            data += chunk
+        return bytes(data)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read `size` bytes of the range, or all the rest of it."""
+        if size is None or size < 0:
+            return self.readall()
+        data = super().read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def seekable(self) -> bool:
+        """A range is read once, from its start."""
+        return False
+
+
+def _made(path: str) -> FileIO:
+    """A new file at `path`, its folders made where they are missing."""
+    for _ in range(10):  # another process may prune an empty folder just before we enter it
+        try:
+            return FileIO(path, "x")
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+    return FileIO(path, "x")
+
+
+def _walk(path: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Key and size of every object below `path`, whose key is `folder`; files that vanish are left out."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(".tmp-"):
+                continue
+            key = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir():
+                yield from _walk(entry.path, key)
+            else:
+                with suppress(FileNotFoundError):
+                    yield key, entry.stat().st_size

@@ -1,0 +1,42 @@
+"""Which class serves the object stores of a URL scheme."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from urllib.parse import unquote, urlsplit
+
+from mapreduce.errors import ConfigError
+from mapreduce.objectstore.base import ObjectStore
+
+#: scheme -> "module:Class"; imported at first use.
+_STORES = {
+    "file": "mapreduce.objectstore.folder:FolderStore",
+    "memory": "mapreduce.objectstore.memory:MemoryStore",
+}
+
+
+def open_store(url: str | os.PathLike[str], setting: str = "storage") -> ObjectStore:
+    """The object store at `url`: a folder's path or file:// URL, or memory://name.
+
+    Raises:
+        ConfigError: no store serves such a URL; the message names `setting`.
+    """
+    text = os.fspath(url)
+    scheme, place = split_url(text)
+    if scheme not in _STORES:
+        known = ", ".join(f"{name}://" for name in sorted(_STORES))
+        raise ConfigError(f"{setting}: no store serves {text!r}; known are a folder's path and {known}")
+    module, _, name = _STORES[scheme].partition(":")
+    store: ObjectStore = getattr(import_module(module), name)(place)
+    return store
+
+
+def split_url(text: str) -> tuple[str, str]:
+    """Scheme and place of `text`: ('file', absolute path) for paths and file:// URLs."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return "file", os.path.abspath(os.path.expanduser(text))
+    if scheme == "file":
+        return "file", os.path.abspath(unquote(urlsplit(text).path))
+    return scheme, rest

@@ -1,0 +1,53 @@
+"""Which partition, and so which reduce task, a key belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from zlib import crc32
+
+from mapreduce.errors import ConfigError
+from mapreduce.keys import canonical, encode_text
+
+#: A partitioner: the key and the number of partitions give the partition, from 0 to partitions - 1.
+#: It must give equal keys the same partition in every process.
+Partitioner = Callable[[Any, int], int]
+
+_TEXT = crc32(b"s")  # canonical() puts an "s" before the text of a str
+
+
+class HashPartitioner:
+    """Spreads keys by CRC-32 of their canonical encoding: the default."""
+
+    def __call__(self, key: Any, partitions: int, /) -> int:
+        """The partition of `key`; raises KeyTypeError where it has no stable hash."""
+        return crc32(canonical(key)) % partitions
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is HashPartitioner
+
+    def __hash__(self) -> int:
+        return hash(HashPartitioner)
+
+    def __repr__(self) -> str:
+        return "HashPartitioner()"
+
+
+def partition_all(partitioner: Partitioner, keys: Sequence[Any], partitions: int) -> list[int]:
+    """The partition of each of `keys`, in their order.
+
+    Raises:
+        ConfigError: a user-defined partitioner gave something other than 0 ... partitions - 1.
+        KeyTypeError: the default partitioner met a key without a stable hash.
+    """
+    if type(partitioner) is HashPartitioner:
+        if set(map(type, keys)) == {str}:
+            return [crc32(encode_text(key), _TEXT) % partitions for key in keys]
+        return [crc32(canonical(key)) % partitions for key in keys]
+    found = [partitioner(key, partitions) for key in keys]
+    for key, partition in zip(keys, found, strict=True):
+        if not isinstance(partition, int) or not 0 <= partition < partitions:
+            raise ConfigError(
+                f"the partitioner gave {partition!r} for the key {key!r}: it must give an int from 0 to {partitions - 1}"
+            )
+    return found
