@@ -1,0 +1,1 @@
+"""Benchmarks, and the demo: users of the public API like any other."""

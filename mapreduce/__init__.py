@@ -5,7 +5,7 @@ Write a `Mapper` and a `Reducer`, put them into a `Job`, and let a `driver.Drive
 
 from __future__ import annotations
 
-from mapreduce._neighbours import check_neighbours
+from mapreduce import _neighbours
 from mapreduce.errors import (
     AuthenticationError,
     BlockError,
@@ -72,4 +72,4 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-check_neighbours()
+_neighbours.check_neighbours()

@@ -14,7 +14,7 @@ def check_neighbours() -> None:
         if spec is None:
             raise ImportError(f"the package {name!r} is missing beside {home}: install mapreduce again")
         origin = spec.origin or next(iter(spec.submodule_search_locations or ()), "?")
-        if os.path.dirname(os.path.dirname(os.path.abspath(origin))) != home:
+        if os.path.dirname(os.path.abspath(origin)) != os.path.join(home, name):
             raise ImportError(
                 f"{origin} hides the package {name!r} of mapreduce (in {home}): rename that file or folder; the names"
                 " mapreduce, driver, shuffle, worker and benchmarks are taken"

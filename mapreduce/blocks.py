@@ -6,7 +6,8 @@ A block on the wire:
     0       4      magic "MRB1"
     4       4      length of the header, little-endian
     8       8      length of the body, little-endian
-    16      ...    header: JSON, padded with spaces so that the body starts at a multiple of 64
+    16      8      length of the body before compression, little-endian
+    24      ...    header: JSON, padded with spaces so that the body starts at a multiple of 64
     ...     ...    body: the columns' buffers, each padded to a multiple of 64 unless compressed
     end-32  32     tag: HMAC-SHA256 of all before, in the block's context
 
@@ -26,7 +27,7 @@ from mapreduce.errors import BlockError
 from mapreduce.seal import TAG_SIZE, Seal
 
 _MAGIC = b"MRB1"
-_PREFIX = struct.Struct("<4sIQ")
+_PREFIX = struct.Struct("<4sIQQ")
 _ALIGN = 64
 # zstd's fastest ordinary level: on the shuffle of a word count it halves the bytes at some 400 MB/s.
 _LEVEL = 1
@@ -57,7 +58,7 @@ def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context
     if len(keys) != len(values):
         raise ValueError(f"a block needs as many keys as values, not {len(keys)} and {len(values)}")
     columns = [encode_column(keys), encode_column(values)]
-    body, compression = _pack(columns)
+    body, compression, plain = _pack(columns)
     header = {
         "n": len(keys),
         "z": compression,
@@ -65,7 +66,7 @@ def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context
     }
     head = json.dumps(header, separators=(",", ":")).encode()
     head += b" " * (-(_PREFIX.size + len(head)) % _ALIGN)
-    prefix = _PREFIX.pack(_MAGIC, len(head), len(body))
+    prefix = _PREFIX.pack(_MAGIC, len(head), len(body), plain)
     return b"".join((prefix, head, body, seal.tag(context, prefix, head, body)))
 
 
@@ -81,14 +82,14 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
         raise BlockError(f"block {context} is truncated: {view.nbytes} of {size} bytes")
     if not seal.check(view[size - TAG_SIZE :], context, view[: size - TAG_SIZE]):
         raise BlockError(f"block {context} is corrupt or foreign: its tag does not match")
-    _, head_size, body_size = _PREFIX.unpack_from(view)
+    _, head_size, body_size, plain = _PREFIX.unpack_from(view)
     start = _PREFIX.size + head_size
     header = json.loads(bytes(view[_PREFIX.size : start]))
     body: Buffer = view[start : start + body_size]
     if header["z"] == "zstd":
         import zstandard
 
-        body = memoryview(zstandard.ZstdDecompressor().decompress(body))
+        body = memoryview(zstandard.ZstdDecompressor().decompress(body, max_output_size=plain))
     columns = _unpack(header, memoryview(body))
     keys, values = (decode_column(column, header["n"]) for column in columns)
     if not len(keys) == len(values) == header["n"]:
@@ -97,17 +98,22 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
 
 
 def frame_size(prefix: Buffer, context: str) -> int:
-    """The length in bytes of the block that begins with `prefix`, its first 16 bytes or more.
+    """The length in bytes of the block that begins with `prefix`, its first 24 bytes or more.
 
     Raises:
         BlockError: no block begins so.
     """
     if memoryview(prefix).nbytes < _PREFIX.size:
         raise BlockError(f"block {context} is truncated: {memoryview(prefix).nbytes} bytes")
-    magic, head_size, body_size = _PREFIX.unpack_from(prefix)
+    magic, head_size, body_size, _ = _PREFIX.unpack_from(prefix)
     if magic != _MAGIC:
         raise BlockError(f"block {context} is corrupt: it begins with {bytes(magic)!r}, not {_MAGIC!r}")
     return int(_PREFIX.size + head_size + body_size + TAG_SIZE)
+
+
+def plain_size(block: Buffer) -> int:
+    """Bytes of the block's columns before compression: about what decoding them takes, or more."""
+    return int(_PREFIX.unpack_from(block)[3])
 
 
 def read_frames(stream: BinaryIO, size: int, context: str) -> Iterator[bytes]:
@@ -141,8 +147,8 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pack(columns: list[Column]) -> tuple[bytes, str]:
-    """The body and its compression: 'zstd', or 'none' where that gains less than a tenth."""
+def _pack(columns: list[Column]) -> tuple[bytes, str, int]:
+    """The body, its compression ('zstd', or 'none' where that gains less than a tenth) and its plain size."""
     buffers = [buffer for column in columns for buffer in column.buffers]
     total = sum(memoryview(buffer).nbytes for buffer in buffers)
     if total >= _SMALL:
@@ -150,11 +156,12 @@ def _pack(columns: list[Column]) -> tuple[bytes, str]:
 
         packed: bytes = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(buffers))
         if len(packed) < 0.9 * total:
-            return packed, "zstd"
+            return packed, "zstd", total
     parts: list[Buffer] = []
     for buffer in buffers:
         parts += (buffer, bytes(-memoryview(buffer).nbytes % _ALIGN))
-    return b"".join(parts), "none"
+    body = b"".join(parts)
+    return body, "none", len(body)
 
 
 def _unpack(header: dict[str, Any], body: memoryview) -> list[Column]:

@@ -116,32 +116,54 @@ def _encode_pickle(values: Sequence[Any]) -> Column:
 
 
 def _decode_pickle(detail: None, buffers: list[Buffer], count: int) -> list[Any]:
-    values: list[Any] = pickle.loads(buffers[0], buffers=buffers[1:])
+    # Copies: over the block's own memory, which is read-only, large arrays could not be added to in place.
+    values: list[Any] = pickle.loads(buffers[0], buffers=map(bytearray, buffers[1:]))
     return values
 
 
 def _encode_array(values: Any) -> Column:
     import numpy as np
 
-    if values.dtype.hasobject:
+    if values.dtype.hasobject or not values.dtype.itemsize:
         return _encode_pickle(values.tolist())
     packed = np.ascontiguousarray(values)
-    descr = packed.dtype.descr if packed.dtype.names else packed.dtype.str
-    return Column("n", [descr, list(values.shape)], [packed.reshape(-1).view(np.uint8).data])
+    return Column("n", [_describe(packed.dtype), list(values.shape)], [packed.reshape(-1).view(np.uint8).data])
 
 
 def _decode_array(detail: Any, buffers: list[Buffer], count: int) -> Any:
     import numpy as np
 
-    descr, shape = detail
-    dtype = np.dtype(descr if isinstance(descr, str) else [_field(field) for field in descr])
-    return np.frombuffer(buffers[0], dtype=dtype).reshape(shape)
+    dtype, shape = detail
+    return np.frombuffer(buffers[0], dtype=_dtype(dtype)).reshape(shape)
 
 
-def _field(field: list[Any]) -> tuple[Any, ...]:
-    """A field of a dtype's descr, as JSON gave it back: lists where NumPy wants tuples."""
-    name, kind, *shape = field
-    return (name, kind if isinstance(kind, str) else [_field(inner) for inner in kind], *map(tuple, shape))
+def _describe(dtype: Any) -> Any:
+    """A NumPy dtype as JSON; the offsets of its fields too, which its own `descr` gives up on."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return [_describe(base), list(shape)]
+    if dtype.names is None:
+        return dtype.str
+    fields = [dtype.fields[name] for name in dtype.names]
+    return {
+        "names": list(dtype.names),
+        "formats": [_describe(field[0]) for field in fields],
+        "offsets": [field[1] for field in fields],
+        "itemsize": dtype.itemsize,
+    }
+
+
+def _dtype(description: Any) -> Any:
+    """The NumPy dtype that `_describe` described."""
+    import numpy as np
+
+    if isinstance(description, str):
+        return np.dtype(description)
+    if isinstance(description, list):
+        base, shape = description
+        return np.dtype((_dtype(base), tuple(shape)))
+    fields: Any = {**description, "formats": list(map(_dtype, description["formats"]))}
+    return np.dtype(fields)
 
 
 _DECODERS: dict[str, Callable[[Any, list[Buffer], int], Any]] = {

@@ -101,6 +101,7 @@ class TaskError(JobError):
         attempt: number of the last attempt, from 0.
         kind: qualified type of the remote exception, or what ended the attempt ("killed", ...).
         reason: the remote exception's message, or how the attempt ended.
+        where: file, line and function in which it arose, or "".
         traceback: the remote traceback as text, or "".
         record: the repr of the record or key that user code was given, cut short, or "".
         source: the input that the record came from, or "".
@@ -115,6 +116,7 @@ class TaskError(JobError):
         attempt: int,
         kind: str,
         reason: str,
+        where: str = "",
         traceback: str = "",
         record: str = "",
         source: str = "",
@@ -126,11 +128,14 @@ class TaskError(JobError):
         self.attempt = attempt
         self.kind = kind
         self.reason = reason
+        self.where = where
         self.traceback = traceback
         self.record = record
         self.source = source
-        where = f"{role} {task} of round {round} (job {job}, attempt {attempt})"
-        text = f"{where} failed: {kind}: {reason}" if kind else f"{where} failed: {reason}"
+        subject = f"{role} {task} of round {round} (job {job}, attempt {attempt})"
+        text = f"{subject} failed: {kind}: {reason}" if kind else f"{subject} failed: {reason}"
+        if where:
+            text += f" ({where})"
         if record:
             text += f"; at {record}"
         if source:

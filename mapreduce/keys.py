@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-import numbers
 import sys
 from collections.abc import Callable, Hashable
 from decimal import Decimal
@@ -79,9 +78,9 @@ def _ratio(numerator: int, denominator: int) -> bytes:
 def _decimal(key: Decimal) -> bytes:
     if not key.is_finite():
         return _real(float(key)) if not key.is_snan() else _real(float("nan"))
-    if abs(key.adjusted()) > _DECIMAL_DIGITS:
+    if key and abs(key.adjusted()) > _DECIMAL_DIGITS:
         raise KeyTypeError(f"a Decimal of {key.adjusted()} digits is too large for a key")
-    return _ratio(*key.as_integer_ratio())
+    return _ratio(*key.as_integer_ratio()) if key else b"n0"
 
 
 def _complex(key: complex) -> bytes:
@@ -103,14 +102,14 @@ def _frozenset(key: frozenset[Any]) -> bytes:
 
 
 def _datetime(key: datetime.datetime) -> bytes:
-    offset = key.utcoffset()
+    offset = key.replace(fold=0).utcoffset()  # in one zone, == and hash() ignore the fold
     local = (key.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
     return b"dn%d" % local if offset is None else b"da%d" % (local - offset // _MICROSECOND)
 
 
 def _time(key: datetime.time) -> bytes:
     local = ((key.hour * 60 + key.minute) * 60 + key.second) * 1_000_000 + key.microsecond
-    offset = key.utcoffset()
+    offset = key.replace(fold=0).utcoffset()
     return b"hn%d" % local if offset is None else b"ha%d" % (local - offset // _MICROSECOND)
 
 
@@ -172,9 +171,8 @@ def _by_kind(key: Any) -> bytes:
 
 def _numpy_scalar(key: Any) -> bytes:
     plain = key.item()
-    if type(plain) in (str, bytes, int, bool, float, complex) and isinstance(key, numbers.Number | str | bytes):
-        return canonical(plain)
-    if type(plain) is bool:
+    # Not times, kinds "m" and "M": their item() may be an int that has lost its unit.
+    if type(plain) in (str, bytes, int, bool, float, complex) and key.dtype.kind in "biufcSU":
         return canonical(plain)
     raise KeyTypeError(f"a key of type numpy.{type(key).__name__} has no stable hash; {_HINT}")
 

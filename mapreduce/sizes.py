@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from mapreduce.errors import ConfigError
 
@@ -28,7 +29,7 @@ def parse_size(text: str | int, setting: str = "size") -> int:
         match = _PATTERN.fullmatch(str(text))
         if match is None or match[2].lower() not in _UNITS:
             raise ConfigError(f"{setting}: {text!r} is not a size; write it like 64MB, 1.5GiB or 4096")
-        size = int(float(match[1]) * _UNITS[match[2].lower()])
+        size = int(Decimal(match[1]) * _UNITS[match[2].lower()])
     if size <= 0:
         raise ConfigError(f"{setting}: a size must be above 0, not {text!r}")
     return size

@@ -48,7 +48,7 @@ def input_format(name: str | InputFormat[Any]) -> InputFormat[Any]:
     """
     if isinstance(name, InputFormat):
         return name
-    if name not in _INPUTS:
+    if not isinstance(name, str) or name not in _INPUTS:
         raise ConfigError(f"input_format: {name!r} is none of {', '.join(sorted(_INPUTS))}, nor an InputFormat")
     return _INPUTS[name]()
 
@@ -61,6 +61,6 @@ def output_format(name: str | OutputFormat) -> OutputFormat:
     """
     if isinstance(name, OutputFormat):
         return name
-    if name not in _OUTPUTS:
+    if not isinstance(name, str) or name not in _OUTPUTS:
         raise ConfigError(f"output_format: {name!r} is none of {', '.join(sorted(_OUTPUTS))}, nor an OutputFormat")
     return _OUTPUTS[name]()

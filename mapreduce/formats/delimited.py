@@ -58,8 +58,8 @@ class CsvInput(InputFormat[Any]):
         csv.field_size_limit(sys.maxsize)  # the default refuses fields of more than 128 KiB
         if self.multiline:
             with open_segment(segment, store, key) as stream:
-                rows = self._rows(self._lines(stream, segment.url), segment.url)
-                yield from self._records(rows, self._names(rows), segment.url)
+                rows = self._rows(self._lines(stream, segment.url), segment)
+                yield from self._records(rows, self._names(rows))
             return
         names = None
         if self.header:
@@ -67,36 +67,39 @@ class CsvInput(InputFormat[Any]):
                 check_size(segment, store.size(key))
             first = next(line_chunks(segment._replace(start=0, end=min(1, segment.size)), store, key), (0, b""))
             run = first[1].partition(b"\n")[0]
-            names = self._names(self._rows(decode_lines(0, run, self.encoding, self.errors, segment.url), segment.url))
-        rows = self._rows(self._cut_lines(segment, store, key), segment.url)
+            names = self._names(self._rows(decode_lines(0, run, self.encoding, self.errors, segment.url), segment))
+        rows = self._rows(self._cut_lines(segment, store, key), segment, names)
         if self.header and segment.start == 0:
             next(rows, None)
-        yield from self._records(rows, names, segment.url)
+        yield from self._records(rows, names)
 
     def _names(self, rows: Iterator[list[str]]) -> list[str] | None:
         return next(rows, []) if self.header else None
 
-    def _rows(self, lines: Iterable[str], name: str) -> Iterator[list[str]]:
+    def _rows(self, lines: Iterable[str], segment: Segment, names: list[str] | None = None) -> Iterator[list[str]]:
+        """The rows of `lines`; where there is a header, each as wide as `names` or else the first one."""
         reader = csv.reader(lines, delimiter=self.delimiter, quotechar=self.quotechar, strict=True)
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise InputError(f"{name}: line {reader.line_num} is not CSV: {error}") from error
-            if row:
+        width = None if names is None else len(names)
+        end = 0
+        try:
+            for row in reader:
+                if reader.line_num > end + 1 and not self.multiline:
+                    raise csv.Error("a quoted field holds a line end; leave multiline=False out")  # noqa: TRY301
+                end = reader.line_num
+                if not row:
+                    continue
+                if self.header and len(row) != width:
+                    if width is not None:
+                        raise csv.Error(f"it has {len(row)} fields, the header {width}: {repr(row)[:200]}")  # noqa: TRY301
+                    width = len(row)
                 yield row
+        except csv.Error as error:
+            start = f" (counted from offset {segment.start})" if segment.start else ""
+            raise InputError(f"{segment.url}: line {reader.line_num}{start} is not CSV: {error}") from error
 
-    def _records(self, rows: Iterator[list[str]], names: list[str] | None, url: str) -> Iterator[list[Any]]:
+    def _records(self, rows: Iterator[list[str]], names: list[str] | None) -> Iterator[list[Any]]:
         while batch := list(islice(rows, _ROWS)):
-            if names is None:
-                yield batch
-                continue
-            for row in batch:
-                if len(row) != len(names):
-                    raise InputError(f"{url}: a row has {len(row)} fields, the header {len(names)}: {row!r:.200}")
-            yield [dict(zip(names, row, strict=True)) for row in batch]
+            yield batch if names is None else [dict(zip(names, row, strict=True)) for row in batch]
 
     def _cut_lines(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[str]:
         for offset, run in line_chunks(segment, store, key):

@@ -20,13 +20,13 @@ class JsonLinesInput(InputFormat[Any]):
             lines = [line for line in run.split(b"\n") if line and not line.isspace()]
             try:
                 records = list(map(json.loads, lines))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise _first_bad(run, offset, segment.url) from None
             yield records
 
 
 class JsonLinesOutput(OutputFormat):
-    """A line `[key, value]` for each pair. Read back, tuples are lists: JSON has no other sequence."""
+    """A line `[key, value]` for each pair. Read back, tuples are lists and the keys of dicts str, as JSON has them."""
 
     def encode(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
         try:
@@ -58,7 +58,7 @@ def _first_bad(run: bytes, offset: int, name: str) -> InputError:
         try:
             if line and not line.isspace():
                 json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return InputError(f"{name}: the line at offset {offset} is not JSON: {error}; it begins {line[:60]!r}")
         offset += len(line) + 1
     return InputError(f"{name}: a line is not JSON")

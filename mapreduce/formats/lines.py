@@ -99,11 +99,11 @@ def decode_lines(offset: int, run: bytes, encoding: str, errors: str, name: str)
         text = run.decode(encoding, errors)
     except UnicodeDecodeError as error:
         raise undecodable(name, offset + error.start, error) from error
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
+    *lines, last = text.split("\n")
     if "\r" in text:
         lines = [line[:-1] if line.endswith("\r") else line for line in lines]
+    if last:  # it has no line end, so a CR at its end is its own
+        lines.append(last)
     return lines
 
 

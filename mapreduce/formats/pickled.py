@@ -22,6 +22,12 @@ class PickleOutput(OutputFormat):
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_digest"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _digest=hashlib.sha256())  # a copy serves another part
+
     def encode(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
         data = b"".join(map(_dumps, zip(keys, values, strict=True)))
         self._digest.update(data)

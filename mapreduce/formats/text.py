@@ -65,7 +65,9 @@ class TextOutput(OutputFormat):
         try:
             return text.encode()
         except UnicodeEncodeError as error:
-            raise OutputError(f"text that is not Unicode: {text[error.start - 40 : error.end + 40]!r}") from error
+            raise OutputError(
+                f"text that is not Unicode: {text[max(0, error.start - 40) : error.end + 40]!r}"
+            ) from error
 
     def detail(self) -> list[list[str]]:
         """The types of keys and of values, so that a result can be read back as what it was."""

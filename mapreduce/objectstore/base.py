@@ -49,7 +49,8 @@ class Writer(Protocol):
 class ObjectStore(ABC):
     """A flat map from keys to immutable bytes, shared by driver and workers.
 
-    A key is a path of names between single slashes; see `check_key`. Each object appears at once and
+    A key is a path of names between single slashes; see `check_key`. No key may be another's folder, as `a`
+    is that of `a/b`: not every store can hold both. Each object appears at once and
     whole, and is seen by every read and listing that begins after the write ended. Methods may be
     called from several threads. Trouble raises StoreError, an absent object MissingObject; both name
     store and key.
@@ -125,13 +126,17 @@ def check_key(key: str) -> str:
 
     Raises:
         StoreError: it has an empty, "." or ".." name, a name of more than 255 bytes or one that begins
-            with ".tmp-", a NUL, or more than 1024 bytes in all.
+            with ".tmp-", a NUL, a lone surrogate, or more than 1024 bytes in all.
     """
-    if len(key.encode("utf-8", "surrogatepass")) > 1024:
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{key!r} is not a key: it cannot be written in UTF-8") from error
+    if size > 1024:
         raise StoreError(f"the key {key[:80]!r}... is longer than 1024 bytes")
     for name in key.split("/"):
         if name in ("", ".", "..") or name.startswith(".tmp-") or "\0" in name:
             raise StoreError(f"{key!r} is not a key: names between slashes cannot be {name!r}")
-        if len(name.encode("utf-8", "surrogatepass")) > 255:
+        if len(name.encode()) > 255:
             raise StoreError(f"the name {name[:80]!r}... in a key is longer than 255 bytes")
     return key

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from mapreduce.errors import MissingObject, StoreError
 from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_key
 
+T = TypeVar("T")
+
 _BUFFER = 1 << 20
 _serial = itertools.count()
+_token = os.urandom(4).hex()  # process ids are the same in every container
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)  # a folder is no object
 
 
 class FolderStore(ObjectStore):
@@ -38,36 +44,36 @@ class FolderStore(ObjectStore):
     @contextmanager
     def create(self, key: str) -> Iterator[Writer]:
         target = self.path(check_key(key))
-        temporary = self._temporary(target)
         try:
-            with _made(temporary) as file:
-                yield file
+            with _new_file(target) as file:
+                yield file  # what the user of the context raises passes as it is
                 size = file.tell()
-            os.replace(temporary, target)
-        except OSError as error:
-            raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
-        finally:
-            with suppress(OSError):  # after the rename it is gone
-                os.unlink(temporary)
+                try:
+                    file.close()
+                    os.replace(file.path, target)
+                except OSError as error:
+                    raise self._failed("write", target, error) from error
+        except BaseException:
+            self._prune(os.path.dirname(target))
+            raise
         self.requests.add("put", written=size)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         target = self.path(check_key(key))
-        temporary = self._temporary(target)
-        try:
-            with _made(temporary) as file:
-                file.write(data)
-            os.link(temporary, target)
-            created = True
-        except FileExistsError:
-            created = False
-        except OSError as error:
-            raise StoreError(
-                f"cannot create {target}: {error.strerror or error} (the file system must allow hard links)"
-            ) from error
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
+        with _new_file(target) as file:
+            file.write(data)
+            try:
+                file.close()
+                os.link(file.path, target)
+                created = True
+            except FileExistsError:
+                created = False
+            except OSError as error:
+                raise StoreError(
+                    f"cannot create {target}: {error.strerror or error} (the file system must allow hard links)"
+                ) from error
+        if not created and os.path.isdir(target):
+            raise StoreError(f"cannot create {target}: it is a folder")
         self.requests.add("put", written=len(data) if created else 0)
         return created
 
@@ -87,7 +93,7 @@ class FolderStore(ObjectStore):
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         path = self.path(key)
         try:
-            with open(path, "rb", buffering=0) as file:
+            with open(path, "rb") as file:  # buffered, because one raw read gives 2 GiB at most
                 if start:
                     file.seek(start)
                 data = file.read() if end is None else file.read(max(0, end - start))
@@ -99,17 +105,22 @@ class FolderStore(ObjectStore):
     def size(self, key: str) -> int:
         path = self.path(key)
         try:
-            size = os.stat(path).st_size
+            status = os.stat(path)
         except OSError as error:
             raise self._failed("read", path, error) from error
+        if stat.S_ISDIR(status.st_mode):
+            raise MissingObject(f"cannot read {path}: it is a folder")
         self.requests.add("size")
-        return size
+        return status.st_size
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         folder = prefix.rpartition("/")[0]
-        found = sorted(
-            (os.fsencode(key), size) for key, size in _walk(self.path(folder), folder) if key.startswith(prefix)
-        )
+        try:
+            found = sorted(
+                (os.fsencode(key), size) for key, size in _walk(self.path(folder), folder) if key.startswith(prefix)
+            )
+        except OSError as error:
+            raise self._failed("list", error.filename or self.path(folder), error) from error
         for number, (key, size) in enumerate(found):
             if number % self.page == 0:
                 self.requests.add("list")
@@ -123,7 +134,7 @@ class FolderStore(ObjectStore):
             path = self.path(check_key(key))
             try:
                 os.unlink(path)
-            except FileNotFoundError:
+            except _ABSENT:
                 pass
             except OSError as error:
                 raise self._failed("delete", path, error) from error
@@ -135,24 +146,26 @@ class FolderStore(ObjectStore):
     def move(self, source: str, target: str) -> None:
         old, new = self.path(check_key(source)), self.path(check_key(target))
         try:
-            os.makedirs(os.path.dirname(new), exist_ok=True)
-            os.replace(old, new)
+            if not os.path.isfile(old):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            _in_folder(new, lambda: os.replace(old, new))
         except FileNotFoundError as error:
-            if not os.path.exists(new):
+            if not os.path.isfile(new):
                 raise self._failed("move", old, error) from error
         except OSError as error:
-            raise self._failed("move", old, error) from error
+            raise self._failed("write", new, error) from error
         self.requests.add("move")
         self._prune(os.path.dirname(old))
 
     def sweep(self, prefix: str) -> None:
-        folder = self.path(prefix.rstrip("/"))
+        folder = os.path.join(self.root, *filter(None, prefix.split("/")))
         for parent, _, names in os.walk(folder, topdown=False):
-            for name in names:
-                if name.startswith(".tmp-"):
-                    with suppress(FileNotFoundError):
-                        os.unlink(os.path.join(parent, name))
-            self._prune(parent)
+            left = [name for name in names if name.startswith(".tmp-")]
+            for name in left:
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(parent, name))
+            if left:
+                self._prune(parent)
 
     def free(self) -> int:
         """Bytes that the folder's disk has room for."""
@@ -160,10 +173,6 @@ class FolderStore(ObjectStore):
         while not os.path.isdir(folder):
             folder = os.path.dirname(folder)
         return shutil.disk_usage(folder).free
-
-    def _temporary(self, target: str) -> str:
-        folder, name = os.path.split(target)
-        return os.path.join(folder, f".tmp-{os.getpid()}-{next(_serial)}-{name}"[:255])
 
     def _prune(self, folder: str) -> None:
         """Remove `folder` and its parents up to the root, as far as they are empty."""
@@ -175,7 +184,7 @@ class FolderStore(ObjectStore):
             folder = os.path.dirname(folder)
 
     def _failed(self, what: str, path: str, error: OSError) -> StoreError:
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        missing = what != "write" and isinstance(error, _ABSENT)
         return (MissingObject if missing else StoreError)(f"cannot {what} {path}: {error.strerror or error}")
 
 
@@ -215,14 +224,52 @@ class _RangeIO(FileIO):
         return False
 
 
-def _made(path: str) -> FileIO:
-    """A new file at `path`, its folders made where they are missing."""
+class _NewFile(FileIO):
+    """A file under a temporary name beside the object that it becomes."""
+
+    def __init__(self, path: str, target: str) -> None:
+        super().__init__(path, "x")
+        self.path = path
+        self._target = target
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        """Write all of `data`; one raw write may take only a part: of over 2 GiB, or on a full disk."""
+        try:
+            total = super().write(data)
+            size = memoryview(data).nbytes
+            while total < size:
+                total += super().write(memoryview(data).cast("B")[total:])
+        except OSError as error:
+            raise StoreError(f"cannot write {self._target}: {error.strerror or error}") from error
+        return total
+
+
+@contextmanager
+def _new_file(target: str) -> Iterator[_NewFile]:
+    """A new temporary file beside `target`, its folders made where they are missing; gone at the end."""
+    path = os.path.join(os.path.dirname(target), f".tmp-{_token}-{os.getpid()}-{next(_serial)}")
+    try:
+        file = _in_folder(path, lambda: _NewFile(path, target))
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # only our own close, before a rename, must succeed
+            file.close()
+        with suppress(OSError):  # after a rename it is gone
+            os.unlink(path)
+
+
+def _in_folder(path: str, act: Callable[[], T]) -> T:
+    """What `act` gives, which needs the folder of `path`; the folder is made where it is missing."""
     for _ in range(10):  # another process may prune an empty folder just before we enter it
         try:
-            return FileIO(path, "x")
+            return act()
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-    return FileIO(path, "x")
+            with suppress(FileNotFoundError):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+    return act()
 
 
 def _walk(path: str, folder: str) -> Iterator[tuple[str, int]]:

@@ -48,8 +48,9 @@ class MemoryStore(ObjectStore):
         return io.BytesIO(data)
 
     def size(self, key: str) -> int:
+        size = len(self._find(key))
         self.requests.add("size")
-        return len(self._find(key))
+        return size
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         with _lock:
@@ -69,11 +70,13 @@ class MemoryStore(ObjectStore):
             self.requests.add("delete")
 
     def move(self, source: str, target: str) -> None:
+        check_key(source)
         check_key(target)
         with _lock:
             if source in self._objects:
                 self._objects[target] = self._objects.pop(source)
-        self._find(target)
+            elif target not in self._objects:
+                raise MissingObject(f"{self.url} has no object {source}")
         self.requests.add("move")
 
     def _find(self, key: str) -> bytes:

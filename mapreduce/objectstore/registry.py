@@ -32,6 +32,19 @@ def open_store(url: str | os.PathLike[str], setting: str = "storage") -> ObjectS
     return store
 
 
+def open_object(url: str) -> tuple[ObjectStore, str]:
+    """The store that holds the object at `url`, and the object's key there.
+
+    Raises:
+        ConfigError: no store serves such a URL.
+    """
+    scheme, place = split_url(url)
+    if scheme == "file":
+        return open_store("/", "input"), place.lstrip("/")
+    name, _, key = place.partition("/")
+    return open_store(f"{scheme}://{name}", "input"), key
+
+
 def split_url(text: str) -> tuple[str, str]:
     """Scheme and place of `text`: ('file', absolute path) for paths and file:// URLs."""
     scheme, separator, rest = text.partition("://")

@@ -1,0 +1,165 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mapreduce import MapReduceError, TaskError, __version__
+
+if TYPE_CHECKING:
+    from driver.result import Result
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
+INTERRUPTED = 130
+
+_SETTINGS: list[Callable[[F], F]] = [
+    click.option("--partitions", metavar="N", help="Number of reduce tasks, and of parts of the output."),
+    click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
+    click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 64MB]"),
+    click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
+    click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
+    click.option("--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"),
+    click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
+    click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
+    click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
+    click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
+    click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
+]
+
+
+def with_settings(command: F) -> F:
+    """Give a command the options that are a driver's settings, as keyword arguments."""
+    for option in reversed(_SETTINGS):
+        command = option(command)
+    return command
+
+
+class _Commands(click.Group):
+    """The commands here, and those of the benchmarks, which are imported only when they are asked for."""
+
+    _ELSEWHERE = {"bench": "benchmarks.cli:bench", "demo": "benchmarks.demo:demo"}  # noqa: RUF012
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self._ELSEWHERE:
+            module, _, name = self._ELSEWHERE[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mapreduce")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors, the worker's too.")
+def commands(*, debug: bool) -> None:
+    """MapReduce for a laptop and a cloud account.
+
+    Settings that are not given come from the environment (MAPREDUCE_WORKERS and so on), then from
+    mapreduce.toml here or in ~/.config, then from defaults.
+    """
+
+
+@commands.command()
+@click.argument("job")
+@click.argument("inputs", nargs=-1, required=True)
+@click.option("--output", metavar="DIR", help="Folder for the output; without one the pairs are printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, with the pairs if there is no --output.")
+@with_settings
+def run(job: str, inputs: tuple[str, ...], output: str | None, *, as_json: bool, **settings: Any) -> None:
+    """Run a job over files, folders or globs.
+
+    JOB is a Python file that holds one Job, or FILE.py:NAME of a Job or a list of Jobs in it.
+    """
+    from driver.driver import Driver
+    from driver.loader import load_job
+
+    with Driver(**settings, callbacks=[progress()]) as driver, driver.run(load_job(job), inputs, output) as result:
+        if as_json:
+            click.echo(json.dumps(summary(result, pairs=output is None), default=repr))
+        elif output is None:
+            _print_pairs(result)
+        else:
+            click.echo(_sentence(result), err=True)
+
+
+def progress() -> Any:
+    """A callback that shows progress on standard error."""
+    from rich.console import Console
+
+    from driver.progress import ProgressCallback
+
+    return ProgressCallback(Console(stderr=True))
+
+
+def summary(result: Result[Any, Any], *, pairs: bool) -> dict[str, Any]:
+    """What a result tells of itself, for JSON."""
+    told: dict[str, Any] = {
+        "job": result.job,
+        "output": result.output,
+        "parts": result.parts,
+        "counters": result.counters,
+        "rounds": [dataclasses.asdict(one) for one in result.rounds],
+        "metrics": result.metrics,
+    }
+    return told | {"pairs": list(result)} if pairs else told
+
+
+def _sentence(result: Result[Any, Any]) -> str:
+    counters = "".join(f"\n  {name}: {count:,}" for name, count in result.counters.items())
+    return (
+        f"{result.metrics['records_out']:,} pairs in {len(result.parts)} parts in {result.output},"
+        f" {result.metrics['seconds']:.2f} s{counters}"
+    )
+
+
+def _print_pairs(result: Result[Any, Any]) -> None:
+    for key, value in result:
+        sys.stdout.write(f"{key}\t{value}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0 only on success."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(_main(arguments, debug="--debug" in arguments))
+
+
+def _main(arguments: Sequence[str], *, debug: bool) -> int:
+    try:
+        status = commands.main(list(arguments), prog_name="mapreduce", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has enough; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MapReduceError as error:
+        if debug:
+            traceback.print_exc()
+            if isinstance(error, TaskError):
+                click.echo(f"\nIn the worker:\n{error.traceback}", err=True)
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    return status if isinstance(status, int) else 0

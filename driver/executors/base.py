@@ -1,0 +1,47 @@
+"""The contract of an executor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+
+from shuffle.base import AttemptId
+from worker.payload import Payload
+
+#: Called when an attempt is known to have ended, with "" if its worker returned normally (its keys say
+#: what became of it), else with how it ended. May be called in any thread.
+Ended = Callable[[AttemptId, str], None]
+
+
+class Executor(ABC):
+    """Starts attempts. It never decides whether they succeeded: keys in the object store do.
+
+    Attributes:
+        in_process: whether attempts run in the driver's own process, where its modules are imported.
+        poll: seconds after which a barrier looks at the keys even if nothing was reported.
+    """
+
+    in_process = False
+    poll = 1.0
+
+    @abstractmethod
+    def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
+        """Start these attempts, as many at once as the executor's limit allows, the others later."""
+
+    @abstractmethod
+    def cancel(self, job: str) -> None:
+        """End all attempts of a job: on return none runs or will be started, and none is reported."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End everything; the executor is not used again."""
+
+    def warm(self, attempts: int) -> None:  # noqa: B027 - an executor may have nothing to prepare
+        """Prepare for about so many attempts, which come soon."""
+
+    def step(self, job: str) -> bool:
+        """Run an attempt of `job` in the caller's thread, where that is how the executor works.
+
+        Returns whether one was run.
+        """
+        return False

@@ -1,0 +1,193 @@
+"""Attempts in processes of this machine: the default.
+
+A thread for each worker process hands it one attempt after the other. Processes live as long as the
+executor, and are replaced when they die or must be killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import mapreduce
+from driver.executors.base import Ended, Executor
+from worker.local import read_frame, write_frame
+from worker.payload import Payload
+
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(mapreduce.__file__)))
+# -P keeps the working folder and the script's off the path: the user's driver.py must not become ours.
+_START = "import sys; sys.path.append(sys.argv[1]); from worker.local import main; main(*map(int, sys.argv[2:]))"
+
+
+class _Process:
+    """A worker process and its two pipes."""
+
+    def __init__(self, home: str) -> None:
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, _HOME, str(requests), str(answers)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(requests, answers),
+                # Its own session: Ctrl-C reaches the driver alone, and killing the group reaches what
+                # user code has started.
+                start_new_session=True,
+                env={**os.environ, "MAPREDUCE_WORKER_HOME": home},
+            )
+        finally:
+            os.close(requests)
+            os.close(answers)
+        self._to: BinaryIO = open(self._requests, "wb")  # noqa: SIM115 - closed in `kill`
+        self._from: BinaryIO = open(self._answers, "rb", buffering=0)  # noqa: SIM115
+
+    def run(self, payload: Payload, timeout: float | None) -> str:
+        """Have an attempt run; returns "" when the worker answered, else how the worker ended."""
+        try:
+            write_frame(self._to, payload.to_json())
+            ready, _, _ = select.select([self._from], [], [], timeout)
+            if not ready:
+                self.kill()
+                return f"timed out after {timeout:g} s"
+            answer = read_frame(self._from)
+        except OSError:
+            answer = None
+        if answer is None:
+            return self._died()
+        text = answer.decode()
+        return text if text.startswith("error") else ""
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process and take leave of it."""
+        self.kill()
+        self._process.wait()
+        for pipe in (self._to, self._from):
+            try:
+                pipe.close()
+            except OSError:  # what was buffered for a dead process
+                continue
+
+    def _died(self) -> str:
+        try:
+            status = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "its worker closed its pipe and did not end; it was killed"
+        if status >= 0:
+            return f"its worker exited with status {status} in the middle of the task"
+        name = signal.Signals(-status).name
+        why = " (as the system does when memory runs out)" if name == "SIGKILL" else ""
+        return f"its worker was killed by {name}{why}"
+
+
+class LocalExecutor(Executor):
+    """Runs attempts in up to `workers` processes, each for at most `timeout` seconds."""
+
+    def __init__(self, workers: int, timeout: float | None = None) -> None:
+        self._workers = workers
+        self._timeout = timeout
+        self._waiting: deque[tuple[Payload, Ended]] = deque()
+        self._changed = threading.Condition()
+        self._running: dict[int, tuple[str, _Process]] = {}
+        self._cancelled: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._home = ""
+        self._closed = False
+
+    def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
+        with self._changed:
+            self._waiting.extend((payload, ended) for payload in payloads)
+            self._grow(len(self._waiting))
+            self._changed.notify_all()
+
+    def warm(self, attempts: int) -> None:
+        with self._changed:
+            self._grow(attempts)
+
+    def cancel(self, job: str) -> None:
+        with self._changed:
+            self._cancelled.add(job)
+            self._waiting = deque(item for item in self._waiting if item[0].attempt.job != job)
+            for running, process in self._running.values():
+                if running == job:
+                    process.kill()
+            self._changed.wait_for(lambda: all(running != job for running, _ in self._running.values()))
+            self._cancelled.discard(job)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            for _, process in self._running.values():
+                process.kill()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        if self._home:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def _grow(self, wanted: int) -> None:
+        """Have a thread, and soon a process, for each of so many attempts, up to the limit."""
+        if not self._home:
+            self._home = tempfile.mkdtemp(prefix="mapreduce-workers-")
+        while not self._closed and len(self._threads) < min(self._workers, wanted):
+            number = len(self._threads)
+            # Daemons: a program that ends without closing its driver must not hang on them.
+            thread = threading.Thread(target=self._serve, args=(number,), name=f"worker-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, number: int) -> None:
+        process: _Process | None = None
+        trouble = ""
+        try:
+            while True:
+                if process is None:
+                    try:
+                        process = _Process(self._home)
+                    except OSError as error:
+                        trouble = f"no worker process could be started: {error}"
+                item = self._take(number, process)
+                if item is None:
+                    return
+                payload, ended = item
+                how = process.run(payload, self._timeout) if process is not None else trouble
+                if process is not None and how and not how.startswith("error"):
+                    process.close()
+                    process = None
+                with self._changed:
+                    self._running.pop(number, None)
+                    dropped = self._closed or payload.attempt.job in self._cancelled
+                    self._changed.notify_all()
+                if not dropped:
+                    ended(payload.attempt, how)
+        finally:
+            if process is not None:
+                process.close()
+
+    def _take(self, number: int, process: _Process | None) -> tuple[Payload, Ended] | None:
+        """The next attempt for worker `number`, registered as running; None when all is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._waiting)
+            if self._closed:
+                return None
+            payload, ended = self._waiting.popleft()
+            if process is not None:
+                self._running[number] = (payload.attempt.job, process)
+            return payload, ended

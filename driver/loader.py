@@ -1,0 +1,66 @@
+"""Jobs out of files, for the command line."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from mapreduce.errors import CodeError, ConfigError, MapReduceError
+from mapreduce.job import Job
+
+AnyJob = Job[Any, Any, Any, Any, Any]
+
+# Not the file's own name: workers get the file's classes by value, as they do those of __main__.
+_MODULE = "__mapreduce_job__"
+
+
+def load_job(place: str) -> AnyJob | Sequence[AnyJob]:
+    """The job that `place` names: FILE.py with one Job in it, or FILE.py:NAME of a Job or a list of Jobs.
+
+    Raises:
+        ConfigError: there is no such file, or not exactly one such job in it.
+        CodeError: the file does not run.
+    """
+    path, _, name = place.partition(":")
+    if not os.path.isfile(path):
+        raise ConfigError(f"there is no file {path!r}")
+    module = _execute(os.path.abspath(path))
+    jobs = {key: value for key, value in vars(module).items() if isinstance(value, Job)}
+    if name:
+        return _named(path, name, vars(module), jobs)
+    distinct = list({id(job): job for job in jobs.values()}.values())
+    if len(distinct) != 1:
+        found = f"holds {len(distinct)} jobs: say which, {path}:NAME with NAME one of {', '.join(jobs)}"
+        raise ConfigError(f"{path} {found if jobs else 'holds no Job; make one at its top level: job = Job(...)'}")
+    return distinct[0]
+
+
+def _named(path: str, name: str, names: dict[str, Any], jobs: dict[str, AnyJob]) -> AnyJob | Sequence[AnyJob]:
+    value = names.get(name)
+    if isinstance(value, Job):
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(one, Job) for one in value):
+        return value
+    raise ConfigError(f"{path} has no Job, or list of Jobs, {name!r}; it has {', '.join(jobs) or 'none'}")
+
+
+def _execute(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(_MODULE, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        spec.loader.exec_module(module)
+    except MapReduceError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        line = f", line {frames[-1].lineno}" if frames else ""
+        raise CodeError(f"{path}{line}: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,84 @@
+"""The user's output folder: refused or cleared as the user chose, and filled when the job has succeeded.
+
+Attempts write below `_temporary/<job>`; nothing of a job that fails is seen as a part. While parts are
+moved to their places, `_PUBLISHING` lists all names concerned, so that what a crash leaves is known.
+`_SUCCESS` lists the job's parts: overwriting removes these and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from mapreduce.errors import MissingObject, OutputError
+from mapreduce.objectstore import ObjectStore, open_store
+from worker.layout import part_key, temporary_key, temporary_prefix
+from worker.output import Part
+
+SUCCESS = "_SUCCESS"
+PUBLISHING = "_PUBLISHING"
+
+
+class OutputFolder:
+    """The output of one job.
+
+    Args:
+        url: of the folder.
+        job: id of the job.
+        overwrite: whether an earlier result there may be replaced.
+
+    Raises:
+        OutputError: the folder holds something that must not be replaced.
+    """
+
+    def __init__(self, url: str, job: str, *, overwrite: bool) -> None:
+        self.url = url
+        self._job = job
+        self._store: ObjectStore = open_store(url, "output")
+        present = [found.key for found in self._store.list("")]
+        self._earlier = _recorded(self._store, SUCCESS) | _recorded(self._store, PUBLISHING)
+        if present and not overwrite:
+            raise OutputError(
+                f"the output folder {url} is not empty (it holds {present[0]}): choose another, or allow to overwrite"
+                " the result in it (--overwrite, overwrite=True)"
+            )
+        strangers = [
+            key for key in present if key not in self._earlier and (key.startswith("part-") or key == SUCCESS)
+        ]
+        if strangers:
+            raise OutputError(
+                f"the output folder {url} holds {strangers[0]}, which no job recorded as its own, so it is not"
+                " overwritten: choose another folder"
+            )
+
+    def publish(self, parts: Sequence[Part]) -> list[str]:
+        """Give the parts their names, in place of those of an earlier result; returns the names."""
+        names = [part_key(number) for number in range(len(parts))]
+        new = {*names, SUCCESS}
+        self._store.put(PUBLISHING, _record(self._job, sorted(new | self._earlier)))
+        self._store.delete([SUCCESS, *sorted(self._earlier - new)])
+        for part, name in zip(parts, names, strict=True):
+            self._store.move(part.key, name)
+        self._store.put(SUCCESS, _record(self._job, names))
+        self._store.delete([PUBLISHING])
+        return names
+
+    def clear(self, attempts: Sequence[tuple[int, int]]) -> None:
+        """Remove what these attempts (task and number) left unpublished."""
+        self._store.delete([temporary_key(self._job, task, attempt) for task, attempt in attempts])
+        self._store.sweep(temporary_prefix(self._job))
+
+
+def _record(job: str, names: Sequence[str]) -> bytes:
+    return json.dumps({"job": job, "objects": names}, indent=1).encode()
+
+
+def _recorded(store: ObjectStore, marker: str) -> set[str]:
+    """The names that a job recorded in a marker, and the marker's own; none if no job did."""
+    try:
+        record = json.loads(store.get(marker))
+        return {marker, *map(str, record["objects"])}
+    except MissingObject:
+        return set()
+    except (ValueError, TypeError, KeyError):
+        return set()  # another program's marker: what lies there is not ours

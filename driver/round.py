@@ -1,0 +1,203 @@
+"""One round: its attempts, retries and barrier."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from driver.barrier import Barrier
+from driver.commits import Commit, Failure, read_commit, read_failure
+from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded
+from driver.executors import Executor
+from driver.plan import write_plan
+from mapreduce.errors import TaskError
+from mapreduce.objectstore import ObjectStore
+from mapreduce.seal import Seal
+from shuffle.base import AttemptId
+from worker.layout import done_key
+from worker.payload import Payload, Range
+
+#: Makes the payload of an attempt whose task reads the given range of the plan.
+MakePayload = Callable[[AttemptId, Range], Payload]
+#: Runs map tasks again whose shuffle data was lost, and gives the rows of a round that reads it.
+Repair = Callable[[tuple[int, ...]], Sequence[Any]]
+
+
+class RoundRun:
+    """Runs tasks until each has been committed once.
+
+    Args:
+        job: id of the job.
+        number: of the round.
+        kind: what its tasks do.
+        rows: what each task reads, as JSON.
+        payload: makes payloads.
+        repair: what to do when a task finds data of the round before lost; None where there is none.
+        storage: the object store of control keys.
+        seal: of the job.
+        executor: starts the attempts.
+        retries: how many times a task that failed is tried again.
+        notify: takes the events.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: str,
+        number: int,
+        kind: Literal["map", "reduce"],
+        rows: Sequence[Any],
+        payload: MakePayload,
+        repair: Repair | None,
+        storage: ObjectStore,
+        seal: Seal,
+        executor: Executor,
+        retries: int,
+        notify: Callback,
+    ) -> None:
+        self.number = number
+        self.kind = kind
+        self.commits: dict[int, Commit] = {}
+        self.started: list[AttemptId] = []
+        self.plans = 0
+        self.seconds = 0.0
+        self._job = job
+        self._rows = rows
+        self._payload = payload
+        self._repair = repair
+        self._storage = storage
+        self._seal = seal
+        self._executor = executor
+        self._retries = retries
+        self._notify = notify
+        self._attempts: Counter[int] = Counter()
+        self._failures: Counter[int] = Counter()
+        self._ranges: list[Range] = []
+        self._plan_of: dict[AttemptId, int] = {}
+        self._ended: queue.SimpleQueue[tuple[AttemptId, str]] = queue.SimpleQueue()
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the round has."""
+        return len(self._rows)
+
+    def run(self) -> list[Commit]:
+        """Run all tasks; returns their commits in the order of the tasks.
+
+        Raises:
+            TaskError: a task failed more often than it may.
+        """
+        self._notify(RoundStarted(job=self._job, round=self.number, kind=self.kind, tasks=self.tasks))
+        self._write(self._rows)
+        return self._complete(range(self.tasks))
+
+    def again(self, tasks: Sequence[int]) -> list[Commit]:
+        """Take back the commits of `tasks`, whose data was lost, and run these tasks anew."""
+        self._storage.delete([done_key(self._job, self.number, task) for task in tasks])
+        for task in tasks:
+            del self.commits[task]
+        return self._complete(tasks)
+
+    def _write(self, rows: Sequence[Any]) -> None:
+        self._ranges = write_plan(self._storage, self._seal, self._job, self.number, self.plans, rows)
+        self.plans += 1
+
+    def _complete(self, tasks: Sequence[int]) -> list[Commit]:
+        began = time.monotonic()
+        barrier = Barrier(self._storage, self._job, self.number)
+        self._start(tasks)
+        running = len(tasks)
+        while len(self.commits) < self.tasks:
+            ended = self._wait(barrier, running)
+            running -= len(ended)
+            for task in sorted(barrier.look() - self.commits.keys()):
+                self._commit(task)
+            for attempt, how in ended:
+                if attempt.task not in self.commits:
+                    self._failed(attempt, how)
+                    running += 1
+        self.seconds += time.monotonic() - began
+        self._notify(RoundEnded(job=self._job, round=self.number, seconds=self.seconds))
+        return [self.commits[task] for task in range(self.tasks)]
+
+    def _start(self, tasks: Sequence[int]) -> None:
+        payloads = []
+        for task in tasks:
+            attempt = AttemptId(self._job, self.number, task, self._attempts[task])
+            self._attempts[task] += 1
+            self.started.append(attempt)
+            self._plan_of[attempt] = self.plans
+            payloads.append(self._payload(attempt, self._ranges[task]))
+        self._executor.start(payloads, lambda attempt, how: self._ended.put((attempt, how)))
+
+    def _wait(self, barrier: Barrier, running: int) -> list[tuple[AttemptId, str]]:
+        """Attempts that ended: at least one, or none for a while; then as many as end before it is time to look.
+
+        While others run, waiting a little saves listings; when all have ended there is nothing to wait for.
+        """
+        ended: list[tuple[AttemptId, str]] = []
+        patience = self._executor.poll
+        while len(ended) < running:
+            if self._executor.step(self._job):
+                patience = 0.0
+            try:
+                ended.append(self._ended.get(timeout=patience) if patience else self._ended.get_nowait())
+            except queue.Empty:
+                break
+            patience = barrier.wait()
+        return ended
+
+    def _commit(self, task: int) -> None:
+        commit = read_commit(self._storage, self._seal, self._job, self.number, task)
+        self.commits[task] = commit
+        self._notify(
+            TaskEnded(
+                job=self._job,
+                round=self.number,
+                task=task,
+                attempt=commit.attempt,
+                done=len(self.commits),
+                tasks=self.tasks,
+                seconds=commit.metrics["seconds"],
+            )
+        )
+
+    def _failed(self, attempt: AttemptId, how: str) -> None:
+        """Try the attempt's task again, or give up the job."""
+        failure = read_failure(self._storage, self._seal, attempt, how)
+        self._failures[attempt.task] += 1
+        retried = self._failures[attempt.task] <= self._retries
+        self._notify(
+            AttemptFailed(
+                job=self._job,
+                round=self.number,
+                task=attempt.task,
+                attempt=attempt.attempt,
+                reason=f"{failure.kind}: {failure.reason}" if failure.kind else failure.reason,
+                retried=retried,
+            )
+        )
+        if not retried:
+            raise self._error(attempt, failure)
+        # Only the first attempt that misses data of this plan has it made anew; the others find it made.
+        if failure.lost and self._repair is not None and self._plan_of[attempt] == self.plans:
+            self._write(self._repair(failure.lost))
+        self._start([attempt.task])
+
+    def _error(self, attempt: AttemptId, failure: Failure) -> TaskError:
+        return TaskError(
+            job=self._job,
+            round=self.number,
+            task=attempt.task,
+            attempt=attempt.attempt,
+            kind=failure.kind,
+            reason=failure.reason,
+            where=failure.where,
+            traceback=failure.traceback,
+            record=failure.record,
+            source=failure.source,
+            role=f"{self.kind} task",
+        )

@@ -1,0 +1,172 @@
+"""Settings: from arguments, else the environment, else a config file, else defaults."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mapreduce.errors import ConfigError
+from mapreduce.objectstore.registry import split_url
+from mapreduce.sizes import parse_size
+
+#: The environment variable of a setting is this and its name in capitals: MAPREDUCE_WORKERS.
+PREFIX = "MAPREDUCE_"
+#: Config files, the nearer one first; only the first that exists is read.
+CONFIG_FILES = ("mapreduce.toml", "~/.config/mapreduce.toml")
+
+_MINIMAL_MEMORY = 64_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where and how a driver runs jobs; every value is checked and in its final form.
+
+    Attributes:
+        executor: where attempts run: "local" (processes of this machine) or "inline" (this process).
+        workers: how many attempts run at once.
+        memory: bytes of memory that one worker may use.
+        split_size: bytes of input, at most, that one map task reads.
+        partitions: number of reduce tasks; None: a job's own number, else by the size of the input.
+        storage: URL of the object store of control keys and of results without an output folder.
+        shuffle: URL of the shuffle store; by default the job's folder in `storage`.
+        retries: how many times a task that failed is tried again.
+        timeout: seconds that one attempt may take; None: any.
+        overwrite: whether an output folder's earlier result may be replaced.
+        keep_intermediates: whether code, control keys and shuffle data stay when a job has ended.
+    """
+
+    executor: str = "local"
+    workers: int = 2
+    memory: int = 512_000_000
+    split_size: int = 64_000_000
+    partitions: int | None = None
+    storage: str = ""
+    shuffle: str = ""
+    retries: int = 2
+    timeout: float | None = 3600.0
+    overwrite: bool = False
+    keep_intermediates: bool = False
+
+    @classmethod
+    def load(
+        cls, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ, folder: str | os.PathLike[str] = "."
+    ) -> Settings:
+        """The settings that result from these arguments, of which None means not given.
+
+        Args:
+            given: arguments by name.
+            environ: the environment.
+            folder: where a relative config file is looked for.
+
+        Raises:
+            ConfigError: a setting is unknown or has an unusable value; the message tells from where.
+        """
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
+        for origin, source in (
+            _config_file(Path(folder)),
+            ("environment", {name: _blank(environ.get(PREFIX + name.upper())) for name in known}),
+            ("argument", given),
+        ):
+            for name, value in source.items():
+                if name not in known:
+                    raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
+                if value is not None:
+                    values[name] = _CHECKS[name](value, f"{origin} {name}")
+        if not values.get("shuffle"):
+            values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
+        return cls(**values)
+
+
+def _processors() -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(2, available)
+
+
+def _default_storage() -> str:
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return os.path.join(tempfile.gettempdir(), f"mapreduce-{user}")
+
+
+def _blank(value: str | None) -> str | None:
+    return value if value else None
+
+
+def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
+    for name in CONFIG_FILES:
+        path = folder / Path(name).expanduser()
+        if path.is_file():
+            try:
+                return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{path}: {error}") from None
+    return "", {}
+
+
+def _number(least: float, kind: type) -> Any:
+    def check(value: Any, setting: str) -> Any:
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            number = None
+        if number is None or isinstance(value, bool) or number != number or number < least or float(value) != number:
+            raise ConfigError(f"{setting}: {value!r} is not a number of {least:g} or more")
+        return number
+
+    return check
+
+
+def _memory(value: Any, setting: str) -> int:
+    size = parse_size(value, setting)
+    if size < _MINIMAL_MEMORY:
+        raise ConfigError(f"{setting}: {value!r} is too little; a worker needs 64MB or more")
+    return size
+
+
+def _executor(value: Any, setting: str) -> str:
+    from driver.executors import EXECUTORS
+
+    if value not in EXECUTORS:
+        raise ConfigError(f"{setting}: {value!r} is none of {', '.join(sorted(EXECUTORS))}")
+    return str(value)
+
+
+def _switch(value: Any, setting: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(value).lower()]
+    except KeyError:
+        raise ConfigError(f"{setting}: {value!r} is neither true nor false") from None
+
+
+def _url(value: Any, setting: str) -> str:
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text:
+        raise ConfigError(f"{setting}: {value!r} is neither a path nor a URL")
+    scheme, place = split_url(text)
+    return place if scheme == "file" else text
+
+
+def _timeout(value: Any, setting: str) -> float | None:
+    return None if str(value).lower() in ("none", "0") else float(_number(0.001, float)(value, setting))
+
+
+_CHECKS = {
+    "executor": _executor,
+    "workers": _number(1, int),
+    "memory": _memory,
+    "split_size": parse_size,
+    "partitions": _number(1, int),
+    "storage": _url,
+    "shuffle": _url,
+    "retries": _number(0, int),
+    "timeout": _timeout,
+    "overwrite": _switch,
+    "keep_intermediates": _switch,
+}

@@ -1,0 +1,65 @@
+"""Shuffle through an object store: one object for each map attempt.
+
+The partitions lie back to back in the object, and the receipt holds their offsets; so a map attempt
+costs one PUT however many partitions there are, and a reducer needs ranged GETs alone, no index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from mapreduce.blocks import read_frames
+from mapreduce.errors import BlockError, LostBlocks, MissingObject
+from mapreduce.objectstore import ObjectStore
+from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
+
+
+class ObjectShuffle(ShuffleStore):
+    """Keeps an attempt's blocks in the object `<job>/shuffle/<round>/<task>.<attempt>` of `store`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__()
+        self.store = store
+        self.url = store.url
+        self.requests = store.requests
+
+    def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:
+        key = _key(attempt)
+        pieces: dict[int, Piece] = {}
+        offset = 0
+        partitions = iter(partitions)
+        first = next(partitions, None)
+        if first is None:
+            return Receipt({})
+        with self.store.create(key) as writer:
+            for partition, records, blocks in chain((first,), partitions):
+                start, count = offset, 0
+                for block in blocks:
+                    writer.write(block)
+                    offset += len(block)
+                    count += 1
+                pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
+        return Receipt(pieces)
+
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+        for piece in pieces:
+            try:
+                with self.store.open(piece.place, piece.start, piece.start + piece.size) as stream:
+                    for block in read_frames(stream, piece.size, piece.place):
+                        yield piece, block
+            except (MissingObject, BlockError) as error:
+                raise LostBlocks(f"map task {piece.task}, attempt {piece.attempt}: {error}", (piece.task,)) from error
+
+    def discard(self, receipts: Iterable[Receipt]) -> None:
+        self.store.delete({piece.place: None for receipt in receipts for piece in receipt.pieces.values()})
+
+    def sweep(self, attempts: Iterable[AttemptId]) -> None:
+        attempts = list(attempts)
+        self.store.delete(map(_key, attempts))
+        for prefix in {f"{attempt.job}/shuffle/" for attempt in attempts}:
+            self.store.sweep(prefix)
+
+
+def _key(attempt: AttemptId) -> str:
+    return f"{attempt.job}/shuffle/{attempt.round}/{attempt.task:05d}.{attempt.attempt}"

@@ -1,0 +1,20 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("tests.contract.object_store")
+
+# No deadlines: a busy machine is no failure. Fixtures of hypothesis tests hold nothing that examples change.
+settings.register_profile(
+    "fast",
+    max_examples=50,
+    stateful_step_count=20,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2000, stateful_step_count=50)
+settings.load_profile("fast")

@@ -1,0 +1,148 @@
+"""One attempt, from its payload to its commit: the function that every executor calls, Lambda's too.
+
+An attempt writes under names of its own. It commits by creating its task's commit record, which
+exactly one attempt can; the others remove what they wrote. Whatever goes wrong is written down too.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import traceback
+from collections import Counter
+from typing import Any, Literal
+
+from mapreduce.errors import LostBlocks
+from mapreduce.objectstore import ObjectStore, open_store
+from mapreduce.seal import Seal
+from mapreduce.stages import Task
+from shuffle.base import Receipt
+from worker.budget import Budget
+from worker.code import load_stages, side_files
+from worker.context import Context
+from worker.layout import done_key, failed_key
+from worker.map_task import run_map
+from worker.output import Part
+from worker.payload import Payload
+from worker.reduce_task import run_reduce
+
+Outcome = Literal["committed", "superseded", "failed"]
+
+# Characters of a traceback that are kept: its end tells most.
+_TRACEBACK = 20_000
+
+
+def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
+    """Run one attempt of a task.
+
+    Args:
+        payload: all that the attempt is told.
+        own_process: whether the process is there for tasks alone, so that all its memory counts
+            against the budget, and user code that calls `sys.exit` ends just its attempt.
+
+    Returns:
+        "committed" if this attempt is the task's; "superseded" if another one was before it;
+        "failed" if it wrote down why it failed.
+
+    Raises:
+        StoreError: not even that could be written.
+    """
+    storage = open_store(payload.storage)
+    seal = Seal(bytes.fromhex(payload.secret))
+    context = None
+    started = time.time()
+    try:
+        context = _open(payload, storage, seal, own_process)
+        receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
+        record = _record(context, receipt, part, started)
+    except (Exception, SystemExit) as error:
+        _put_failure(payload, storage, seal, context, error)
+        return "failed"
+    job, round_number, task, _ = payload.attempt
+    key = done_key(job, round_number, task)
+    if storage.put_if_absent(key, seal.wrap(key, json.dumps(record).encode())):
+        return "committed"
+    _undo(context, receipt, part)
+    return "superseded"
+
+
+def _open(payload: Payload, storage: ObjectStore, seal: Seal, own_process: bool) -> Context:
+    job, round_number, task, attempt = payload.attempt
+    budget = Budget(payload.memory, own_process=own_process)
+    stages = load_stages(payload, storage, seal)
+    key, start, end = payload.row
+    row = json.loads(seal.unwrap(f"{key}/{task}", storage.get(key, start, end)))
+    files = side_files(payload, storage)
+    return Context(
+        payload=payload,
+        row=row,
+        storage=storage,
+        seal=seal,
+        stages=stages,
+        task=Task(job, round_number, task, attempt, files),
+        budget=budget,
+        stores=[storage],
+    )
+
+
+def _record(context: Context, receipt: Receipt | None, part: Part | None, started: float) -> dict[str, Any]:
+    """The commit record, as JSON."""
+    requests: Counter[str] = Counter()
+    for store in context.stores:
+        requests.update(store.requests.snapshot())
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    written = receipt.records if receipt is not None else part.records if part is not None else 0
+    size = receipt.size if receipt is not None else part.size if part is not None else 0
+    return {
+        "task": context.payload.attempt.task,
+        "attempt": context.payload.attempt.attempt,
+        "receipt": receipt.to_json() if receipt is not None else None,
+        "part": part,
+        "counters": context.task.counters,
+        "metrics": {
+            **context.measured,
+            "records_out": written,
+            "bytes_out": size,
+            "spilled": context.budget.spilled,
+            "started": started,
+            "seconds": time.time() - started,
+            # Of the whole life of the process; Linux counts in KiB, macOS in bytes.
+            "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            "requests": requests,
+        },
+    }
+
+
+def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
+    """Remove what an attempt wrote that another one has overtaken."""
+    if receipt is not None:
+        context.shuffle().discard([receipt])
+    if part is not None and part.key:
+        store = open_store(context.payload.output) if context.payload.output else context.storage
+        store.delete([part.key])
+
+
+def _put_failure(
+    payload: Payload, storage: ObjectStore, seal: Seal, context: Context | None, error: BaseException
+) -> None:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "mapreduce.errors") else f"{kind.__module__}.{kind.__qualname__}"
+    failure = {
+        "kind": "out of memory" if isinstance(error, MemoryError) else name,
+        "reason": str(error),
+        "where": _where(error),
+        "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK:],
+        "record": context.record() if context is not None else "",
+        "source": context.task.source if context is not None else "",
+        "lost": error.tasks if isinstance(error, LostBlocks) else (),
+    }
+    key = failed_key(*payload.attempt)
+    storage.put(key, seal.wrap(key, json.dumps(failure).encode()))
+
+
+def _where(error: BaseException) -> str:
+    """File, line and function in which the error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""

@@ -1,0 +1,69 @@
+"""The memory of a worker: when to spill.
+
+Sizes of Python objects cannot be added up cheaply or exactly, so the measure is the resident memory
+of the process itself, asked for now and then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+# The share of the room that may fill up before something is spilled: spilling itself, growing
+# dicts (doubled while the old table still lives) and user code need the rest.
+_SHARE = 0.5
+_MINIMUM = 8 << 20
+
+
+class Budget:
+    """Tells when the process has used up the memory that an attempt may hold.
+
+    Args:
+        memory: bytes that the whole process may use.
+        resident: gives the resident bytes of the process now.
+        own_process: whether the process is a worker's own. Otherwise (inline) what it holds already
+            is not counted.
+
+    Attributes:
+        limit: resident bytes at which to spill.
+        block: bytes that a block for the shuffle or the output should hold.
+        run_block: bytes that a block of a spilled run should hold; many runs are read at once.
+        spilled: bytes written to local disk so far.
+    """
+
+    def __init__(self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True) -> None:
+        self._resident = resident or resident_bytes
+        base = self._resident()
+        room = max(_MINIMUM, memory - base if own_process else memory)
+        self.limit = base + int(room * _SHARE)
+        self.block = max(1 << 16, min(1 << 20, room // 64))
+        self.run_block = max(1 << 14, min(1 << 20, room // 640))
+        self.spilled = 0
+
+    def over(self) -> bool:
+        """Whether it is time to spill."""
+        return self._resident() > self.limit
+
+
+def release() -> None:
+    """Give freed memory back to the system where the C library would keep it (glibc)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def resident_bytes() -> int:
+    """The resident memory of this process in bytes."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm", "rb", buffering=0) as statm:
+            return int(statm.read(128).split()[1]) * _PAGE
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

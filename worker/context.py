@@ -1,0 +1,102 @@
+"""What one attempt works with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, starmap
+from typing import Any
+
+from mapreduce.objectstore import ObjectStore, open_store
+from mapreduce.seal import Seal
+from mapreduce.stages import Task
+from shuffle import ShuffleStore, open_shuffle
+from worker.budget import Budget
+from worker.code import Stages
+from worker.layout import out_key, temporary_key
+from worker.output import BlockPart, FormatPart, PartWriter
+from worker.payload import Payload
+from worker.tables import Pairs
+
+
+@dataclass
+class Context:
+    """The payload of an attempt, opened up.
+
+    Attributes:
+        measured: what the attempt counts for its metrics: records and bytes.
+        record: gives the repr of what user code was given last, for errors.
+    """
+
+    payload: Payload
+    row: Any
+    storage: ObjectStore
+    seal: Seal
+    stages: Stages
+    task: Task
+    budget: Budget
+    measured: dict[str, int] = field(default_factory=lambda: {"records_in": 0, "bytes_in": 0})
+    record: Callable[[], str] = lambda: ""
+    stores: list[Any] = field(default_factory=list)
+
+    def shuffle(self) -> ShuffleStore:
+        """The job's shuffle store."""
+        shuffle = open_shuffle(self.payload.shuffle)
+        self.stores.append(shuffle)
+        return shuffle
+
+    def part(self) -> PartWriter:
+        """The attempt's part of the output."""
+        job, round_number, task, attempt = self.payload.attempt
+        if not self.payload.output:
+            key = out_key(job, round_number, task, attempt)
+            return BlockPart(self.storage, key, self.budget, self.seal)
+        store = open_store(self.payload.output, "output")
+        self.stores.append(store)
+        return FormatPart(store, temporary_key(job, task, attempt), self.budget, self.stages.output_format)
+
+
+@contextlib.contextmanager
+def running(context: Context, stage: Any) -> Iterator[None]:
+    """A stage between its setup and its teardown."""
+    stage.task = context.task
+    try:
+        stage.setup()
+        yield
+    finally:
+        stage.teardown()
+
+
+def feed(add: Callable[[Pairs], None], stage: Any, name: str, calls: Iterable[tuple[Any, ...]]) -> None:
+    """Call the method `name` of `stage` with each of `calls` as arguments, and give all its pairs to `add`.
+
+    Raises:
+        TypeError: what the method yields cannot be taken for pairs.
+    """
+    try:
+        add(chain.from_iterable(starmap(getattr(stage, name), calls)))
+    except (TypeError, ValueError) as error:
+        if not _raised_here(error):
+            raise
+        raise TypeError(
+            f"{error}: {type(stage).__name__}.{name} must yield (key, value) pairs, with keys that can be hashed and"
+            " values that the combiner can combine"
+        ) from error
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether the innermost frame of the error's traceback is this framework's, not the user's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(("worker.", "mapreduce."))
+
+
+def short(value: object, limit: int = 300) -> str:
+    """The repr of `value`, cut to about `limit` characters; an object whose repr fails is named by its type."""
+    try:
+        text = repr(value[: 2 * limit] if isinstance(value, str | bytes) else value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr fails: {error}>"
+    return text if len(text) <= limit else text[: limit - 15] + " ...(cut short)"

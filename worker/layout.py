@@ -1,0 +1,69 @@
+"""The names of a job's objects in its object store.
+
+    jobs/<job>/job.json                         readable description
+    jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
+    jobs/<job>/files/<digest>                   side files
+    jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
+    jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
+    jobs/<job>/rounds/<n>/failed/<task>.<attempt>
+    jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
+    <output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
+    <output>/part-<task>
+"""
+
+from __future__ import annotations
+
+
+def job_key(job: str) -> str:
+    """The job's description."""
+    return f"jobs/{job}/job.json"
+
+
+def code_key(job: str, digest: str) -> str:
+    """A piece of code, by the digest of its content."""
+    return f"jobs/{job}/code/{digest}"
+
+
+def file_key(job: str, digest: str) -> str:
+    """A side file, by the digest of its content."""
+    return f"jobs/{job}/files/{digest}"
+
+
+def plan_key(job: str, round: int, version: int) -> str:
+    """The rows of a round's tasks; a repaired round has a new version."""
+    return f"jobs/{job}/rounds/{round}/plan.{version}"
+
+
+def done_prefix(job: str, round: int) -> str:
+    """What the names of all commit records of a round begin with."""
+    return f"jobs/{job}/rounds/{round}/done/"
+
+
+def done_key(job: str, round: int, task: int) -> str:
+    """A task's commit record."""
+    return f"{done_prefix(job, round)}{task:05d}"
+
+
+def failed_key(job: str, round: int, task: int, attempt: int) -> str:
+    """Why an attempt failed."""
+    return f"jobs/{job}/rounds/{round}/failed/{task:05d}.{attempt}"
+
+
+def out_key(job: str, round: int, task: int, attempt: int) -> str:
+    """An attempt's output that stays with the job."""
+    return f"jobs/{job}/rounds/{round}/out/{task:05d}.{attempt}"
+
+
+def temporary_prefix(job: str) -> str:
+    """What the names of all parts begin with, below the output folder, before the job has succeeded."""
+    return f"_temporary/{job}/"
+
+
+def temporary_key(job: str, task: int, attempt: int) -> str:
+    """An attempt's part below the output folder, before the job has succeeded."""
+    return f"{temporary_prefix(job)}{task:05d}.{attempt}"
+
+
+def part_key(task: int) -> str:
+    """A part below the output folder."""
+    return f"part-{task:05d}"

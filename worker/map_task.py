@@ -1,0 +1,97 @@
+"""A map task: a split's records, mapped, combined, partitioned and written to the shuffle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import length_hint
+from typing import Any
+
+from mapreduce.blocks import decode_block, read_frames
+from mapreduce.formats import Segment
+from mapreduce.objectstore.registry import open_object
+from shuffle.base import Receipt
+from worker.context import Context, feed, running, short
+from worker.output import Part, part_context
+from worker.sinks import CombiningSink, PartitionedBlocks, PlainSink, Sink, flush
+from worker.tables import Pairs, mapping_table
+
+
+def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
+    """Run the task; returns what it wrote to the shuffle, or the part that it wrote without one."""
+    if context.payload.partitions == 0:
+        with context.part() as part:
+            _map(context, part.add)
+            return None, part.finish()
+    sink = _sink(context)
+    _map(context, sink.add)
+    return context.shuffle().write(context.payload.attempt, sink.finish()), None
+
+
+def _sink(context: Context) -> Sink:
+    payload, stages = context.payload, context.stages
+    blocks = PartitionedBlocks(
+        stages.partitioner, payload.partitions, context.seal, payload.attempt, context.budget
+    )
+    table = mapping_table(context.budget, lambda table: flush(table, blocks), stages.combiner, stages.reducer)
+    if table is None:
+        return PlainSink(blocks, context.budget, payload.partitions)
+    return CombiningSink(table, blocks)
+
+
+def _map(context: Context, add: Callable[[Pairs], None]) -> None:
+    mapper = context.stages.mapper
+    if mapper is None:
+        for records in _records(context):
+            add(map(_pair, records))
+        return
+    with running(context, mapper):
+        for records in _records(context):
+            items = iter(records)
+            context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
+            feed(add, mapper, "map", zip(items))
+        context.record = str
+        feed(add, mapper, "finish", [()])
+
+
+def _current(records: list[Any], items: Iterator[Any]) -> str:
+    """The record that the mapper was given last."""
+    return short(records[len(records) - length_hint(items) - 1])
+
+
+def _pair(record: Any) -> tuple[Any, Any]:
+    """A record of a job without a mapper."""
+    if isinstance(record, tuple | list) and len(record) == 2:
+        return record[0], record[1]
+    raise TypeError(
+        f"a job without a mapper needs (key, value) pairs as records, not {short(record)}; give it a mapper, or another"
+        " input_format"
+    )
+
+
+def _records(context: Context) -> Iterator[list[Any]]:
+    """The split's records in lists, whatever the split consists of."""
+    for kind, *fields in context.row:
+        if kind == "segment":
+            yield from _read_segment(context, Segment(*fields))
+        else:
+            yield from _read_blocks(context, *fields)
+
+
+def _read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
+    context.task.source = segment.url
+    store, key = open_object(segment.url)
+    context.stores.append(store)
+    context.measured["bytes_in"] += segment.end - segment.start
+    for records in context.stages.input_format.read(segment, store, key):
+        context.measured["records_in"] += len(records)
+        yield records
+
+
+def _read_blocks(context: Context, key: str, first: int, start: int, end: int) -> Iterator[list[Any]]:
+    """Pairs that a round before wrote: the blocks from number `first` on, bytes `start` to `end` of `key`."""
+    context.measured["bytes_in"] += end - start
+    with context.storage.open(key, start, end) as stream:
+        for number, block in enumerate(read_frames(stream, end - start, key), first):
+            keys, values = decode_block(block, context.seal, part_context(key, number))
+            context.measured["records_in"] += len(keys)
+            yield list(zip(keys, values, strict=True))

@@ -1,0 +1,124 @@
+"""The part of the output that an attempt writes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, NamedTuple
+
+from mapreduce.blocks import encode_block, plain_size
+from mapreduce.errors import OutputError
+from mapreduce.formats import OutputFormat
+from mapreduce.objectstore import ObjectStore
+from mapreduce.objectstore.base import Writer
+from mapreduce.seal import Seal
+from worker.budget import Budget
+from worker.sinks import columns
+from worker.spill import Batches
+from worker.tables import Pairs
+
+
+class Part(NamedTuple):
+    """What was written, as the commit record tells it.
+
+    Attributes:
+        key: of the object, below the output folder or in the job's storage; "" where nothing was written.
+        size: bytes.
+        records: pairs.
+        blocks: sizes of the blocks in bytes, where the part consists of blocks.
+        detail: what the output format must know to read the part.
+    """
+
+    key: str
+    size: int
+    records: int
+    blocks: list[int]
+    detail: Any
+
+
+class PartWriter(ABC):
+    """Writes pairs into one object, in bounded memory; a context that drops the object when it fails."""
+
+    def __init__(self, store: ObjectStore, key: str, budget: Budget) -> None:
+        self._store = store
+        self._key = key
+        self._batches = Batches(budget.block)
+        self._stack = ExitStack()
+        self._writer: Writer | None = None
+        self._size = 0
+        self._records = 0
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(self, *exc: Any) -> bool | None:
+        return self._stack.__exit__(*exc)
+
+    def add(self, pairs: Pairs) -> None:
+        """Write pairs."""
+        pairs = iter(pairs)
+        while batch := list(islice(pairs, self._batches.count)):
+            keys, values = columns(batch)
+            self._records += len(keys)
+            self._add(keys, values)
+
+    def finish(self) -> Part:
+        """End the object."""
+        self._stack.close()
+        return Part(self._key if self._writer else "", self._size, self._records, [], None)
+
+    @abstractmethod
+    def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None: ...
+
+    def _open(self) -> Writer:
+        if self._writer is None:
+            self._writer = self._stack.enter_context(self._store.create(self._key))
+        return self._writer
+
+    def _write(self, data: bytes) -> None:
+        self._open().write(data)
+        self._size += len(data)
+
+
+class FormatPart(PartWriter):
+    """A part in the job's output format."""
+
+    def __init__(self, store: ObjectStore, key: str, budget: Budget, output_format: OutputFormat) -> None:
+        super().__init__(store, key, budget)
+        self._format = output_format
+
+    def finish(self) -> Part:
+        self._open()  # an empty part is a part
+        return super().finish()._replace(detail=self._format.detail())
+
+    def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        data = self._format.encode(keys, values)
+        if not isinstance(data, bytes):
+            raise OutputError(f"{self._format!r}.encode gave {type(data).__name__}, not bytes")
+        self._batches.learn(len(data))
+        self._write(data)
+
+
+class BlockPart(PartWriter):
+    """A part of authenticated blocks, for the next round or the result of the job."""
+
+    def __init__(self, store: ObjectStore, key: str, budget: Budget, seal: Seal) -> None:
+        super().__init__(store, key, budget)
+        self._seal = seal
+        self._blocks: list[int] = []
+
+    def finish(self) -> Part:
+        return super().finish()._replace(blocks=self._blocks)
+
+    def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        block = encode_block(keys, values, self._seal, part_context(self._key, len(self._blocks)))
+        self._batches.learn(plain_size(block))
+        self._blocks.append(len(block))
+        self._write(block)
+
+
+def part_context(key: str, number: int) -> str:
+    """The context that a block of a part is authenticated in."""
+    return f"{key}/{number}"

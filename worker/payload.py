@@ -1,0 +1,68 @@
+"""The payload of an attempt: all that a worker is told, a small JSON document."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+from shuffle.base import AttemptId
+
+
+class Range(NamedTuple):
+    """Bytes `start` to `end` of the object `key`."""
+
+    key: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """What an attempt is told.
+
+    Attributes:
+        attempt: which attempt it is.
+        kind: whether its task maps (a split) or reduces (a partition).
+        secret: the job's secret, hexadecimal; it travels here and nowhere else.
+        storage: URL of the object store of control keys.
+        shuffle: URL of the shuffle store; "" for a map-only task.
+        output: URL of the folder for output parts; "" for output that stays with the job.
+        partitions: number of partitions of the shuffle; 0 for a map-only task.
+        code: key of the pickled stages.
+        bundle: key of the zipped user modules; "" for none.
+        files: side files: name -> key.
+        row: where the task's own input is described.
+        memory: bytes of memory that the worker's process may use.
+        python: the driver's Python, as "3.11": code objects are for one minor version.
+    """
+
+    attempt: AttemptId
+    kind: Literal["map", "reduce"]
+    secret: str
+    storage: str
+    shuffle: str
+    output: str
+    partitions: int
+    code: str
+    bundle: str
+    files: dict[str, str]
+    row: Range
+    memory: int
+    python: str = ".".join(platform.python_version_tuple()[:2])
+
+    def to_json(self) -> bytes:
+        """The payload as JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Payload:
+        """The payload that `to_json` wrote."""
+        fields = json.loads(data)
+        fields["attempt"] = AttemptId(*fields["attempt"])
+        fields["row"] = Range(*fields["row"])
+        return cls(**fields)
+
+    def __repr__(self) -> str:
+        return f"Payload({self.kind} {self.attempt})"  # the secret is not for logs

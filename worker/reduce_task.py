@@ -1,0 +1,81 @@
+"""A reduce task: a partition's blocks, grouped by key, reduced, and written as a part of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import reduce as fold
+from typing import Any
+
+from mapreduce.blocks import Block, decode_block
+from mapreduce.errors import BlockError, LostBlocks
+from mapreduce.stages import Fold
+from shuffle.base import AttemptId, Piece
+from worker.budget import release
+from worker.context import Context, feed, running, short
+from worker.output import Part
+from worker.sinks import block_context
+from worker.spill import Runs
+from worker.tables import Table, reducing_table
+
+
+def run_reduce(context: Context) -> Part:
+    """Run the task; returns the part that it wrote."""
+    stages = context.stages
+    reducer = stages.reducer
+    assert reducer is not None
+    runs = Runs(context.seal, context.budget)
+
+    def spill(table: Table) -> None:
+        runs.add(table.pairs(ordered=True))
+        table.clear()
+        release()
+
+    table = reducing_table(context.budget, spill, stages.combiner, reducer)
+    for keys, values in _blocks(context):
+        table.add(zip(keys, values, strict=True))
+        table.look()
+    if runs:
+        spill(table)
+    groups = _current(context, runs.groups() if runs else table.groups())
+    with running(context, reducer), context.part() as part:
+        if isinstance(reducer, Fold):
+            merge = reducer.merge
+            feed(part.add, reducer, "result", ((key, fold(merge, totals)) for key, totals in groups))
+        else:
+            feed(part.add, reducer, "reduce", groups)
+        context.record = str
+        feed(part.add, reducer, "finish", [()])
+        return part.finish()
+
+
+def _current(context: Context, groups: Iterable[tuple[Any, Iterator[Any]]]) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """`groups`, while errors can tell which key is being reduced."""
+    key = None
+    context.record = lambda: short(key)
+    for key, values in groups:
+        yield key, values
+
+
+def _blocks(context: Context) -> Iterator[Block]:
+    """The partition's blocks, in the order of the map tasks.
+
+    Raises:
+        LostBlocks: some are missing or damaged.
+    """
+    payload = context.payload
+    job, round_number, partition, _ = payload.attempt
+    pieces = [Piece(*fields) for fields in context.row]
+    seen = dict.fromkeys(pieces, 0)
+    for piece, data in context.shuffle().read(pieces):
+        source = AttemptId(job, round_number - 1, piece.task, piece.attempt)
+        try:
+            block = decode_block(data, context.seal, block_context(source, partition, seen[piece]))
+        except BlockError as error:
+            raise LostBlocks(str(error), (piece.task,)) from error
+        seen[piece] += 1
+        context.measured["records_in"] += len(block.keys)
+        context.measured["bytes_in"] += len(data)
+        yield block
+    for piece, count in seen.items():
+        if count != piece.blocks:
+            raise LostBlocks(f"map task {piece.task} wrote {piece.blocks} blocks, {count} were found", (piece.task,))

@@ -1,0 +1,181 @@
+"""Where a map task's pairs go on their way to the shuffle: combined or not, cut into partitions, into blocks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from mapreduce.blocks import encode_block, plain_size
+from mapreduce.partition import Partitioner, partition_all
+from mapreduce.seal import Seal
+from shuffle.base import AttemptId, Partitioned
+from worker.budget import Budget, release
+from worker.spill import Batches, Extent, SpillFile
+from worker.tables import Pairs, Table
+
+# Pairs partitioned at a time; for each partition at least so many, lest blocks become tiny.
+_SLICE, _SLICE_PER_PARTITION = 65_536, 2_048
+# Pairs that are held uncombined before they are partitioned.
+_HELD, _HELD_PER_PARTITION = 262_144, 4_096
+
+
+def block_context(attempt: AttemptId, partition: int, number: int) -> str:
+    """The context that a shuffle block is authenticated in."""
+    return f"{attempt}/{partition}/{number}"
+
+
+def columns(pairs: Sequence[tuple[Any, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Keys and values of `pairs`.
+
+    Raises:
+        TypeError: one of them is no pair; the message shows it.
+    """
+    if not pairs:
+        return (), ()
+    try:
+        keys, values = zip(*pairs, strict=True)
+    except (TypeError, ValueError):
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"(key, value) pairs must be yielded, not {pair!r:.200}") from None
+        raise
+    return keys, values
+
+
+class PartitionedBlocks:
+    """Cuts pairs into partitions and keeps these as encoded blocks, beyond some memory on local disk."""
+
+    def __init__(
+        self, partitioner: Partitioner, partitions: int, seal: Seal, attempt: AttemptId, budget: Budget
+    ) -> None:
+        self._partitioner = partitioner
+        self._partitions = partitions
+        self._seal = seal
+        self._attempt = attempt
+        self._budget = budget
+        self._batches = Batches(budget.block)
+        self._blocks: dict[int, list[bytes | Extent]] = {}
+        self._records: dict[int, int] = {}
+        self._held = 0
+        self._file: SpillFile | None = None
+
+    def add(self, pairs: Pairs) -> None:
+        """Take in pairs."""
+        pairs = iter(pairs)
+        size = max(_SLICE, _SLICE_PER_PARTITION * self._partitions)
+        while part := list(islice(pairs, size)):
+            keys, values = columns(part)
+            self._add(keys, values)
+
+    def finish(self) -> Iterator[Partitioned]:
+        """Everything taken in, by partition; empty partitions are left out."""
+        for partition in sorted(self._blocks):
+            yield Partitioned(partition, self._records[partition], map(self._load, self._blocks[partition]))
+        if self._file is not None:
+            self._file.close()
+
+    def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        shares: dict[int, tuple[list[Any], list[Any]]] = {}
+        for key, value, partition in zip(keys, values, partition_all(self._partitioner, keys, self._partitions), strict=True):
+            try:
+                share = shares[partition]
+            except KeyError:
+                share = shares[partition] = ([], [])
+            share[0].append(key)
+            share[1].append(value)
+        for partition, (some_keys, some_values) in shares.items():
+            start = 0
+            while start < len(some_keys):
+                end = start + self._batches.count
+                self._store(partition, some_keys[start:end], some_values[start:end])
+                start = end
+
+    def _store(self, partition: int, keys: list[Any], values: list[Any]) -> None:
+        blocks = self._blocks.setdefault(partition, [])
+        block = encode_block(keys, values, self._seal, block_context(self._attempt, partition, len(blocks)))
+        if len(keys) == self._batches.count:
+            self._batches.learn(plain_size(block))
+        self._records[partition] = self._records.get(partition, 0) + len(keys)
+        self._held += len(block)
+        if self._held <= 16 * self._budget.block:
+            blocks.append(block)
+            return
+        if self._file is None:
+            self._file = SpillFile(self._budget)
+        blocks.append(self._file.append(block))
+
+    def _load(self, block: bytes | Extent) -> bytes:
+        if isinstance(block, bytes):
+            return block
+        assert self._file is not None
+        return self._file.read(block)
+
+
+class Sink(ABC):
+    """Takes a map task's pairs."""
+
+    @abstractmethod
+    def add(self, pairs: Pairs) -> None:
+        """Take in the pairs of some records, in order."""
+
+    @abstractmethod
+    def finish(self) -> Iterator[Partitioned]:
+        """All that was taken in, by partition."""
+
+
+class CombiningSink(Sink):
+    """Combines pairs in a table, which goes to the partitions whenever memory runs out, and at the end."""
+
+    def __init__(self, table: Table, blocks: PartitionedBlocks) -> None:
+        self._table = table
+        self._blocks = blocks
+
+    def add(self, pairs: Pairs) -> None:
+        self._table.add(pairs)
+        self._table.look()  # the keys may be few and their values may grow
+
+    def finish(self) -> Iterator[Partitioned]:
+        flush(self._table, self._blocks)
+        return self._blocks.finish()
+
+
+def flush(table: Table, blocks: PartitionedBlocks) -> None:
+    """Move what a table holds to the partitions."""
+    blocks.add(table.pairs())
+    table.clear()
+    release()
+
+
+class PlainSink(Sink):
+    """Collects pairs as they are, until there are many or memory runs out."""
+
+    def __init__(self, blocks: PartitionedBlocks, budget: Budget, partitions: int) -> None:
+        self._blocks = blocks
+        self._budget = budget
+        self._pairs: list[tuple[Any, Any]] = []
+        self._most = max(_HELD, _HELD_PER_PARTITION * partitions)
+        self._step = 64  # grows as long as memory allows: nobody knows how large the pairs are
+
+    def add(self, pairs: Pairs) -> None:
+        pairs = iter(pairs)
+        while batch := list(islice(pairs, self._step)):
+            self._pairs += batch
+            if len(batch) < self._step:
+                continue
+            if len(self._pairs) >= self._most:
+                self._flush()
+            elif self._budget.over():
+                self._flush()
+                release()
+            else:
+                self._step = min(2 * self._step, _SLICE // 8)
+
+    def finish(self) -> Iterator[Partitioned]:
+        self._flush()
+        return self._blocks.finish()
+
+    def _flush(self) -> None:
+        self._blocks.add(self._pairs)
+        self._pairs.clear()

@@ -1,0 +1,173 @@
+"""Local disk for what memory does not hold, and the external sort and merge over it."""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import IO, Any, NamedTuple
+
+from mapreduce.blocks import decode_block, encode_block, plain_size
+from mapreduce.errors import StoreError
+from mapreduce.keys import canonical
+from mapreduce.seal import Seal
+from worker.budget import Budget
+
+# Runs merged at once: each holds a decoded block in memory.
+_FAN_IN = 32
+
+
+class Extent(NamedTuple):
+    """Where a piece of a spill file lies."""
+
+    offset: int
+    size: int
+
+
+class SpillFile:
+    """A temporary file without a name: it is gone with the process, however that ends."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the task
+        self._end = 0
+
+    def append(self, data: bytes) -> Extent:
+        """Write `data` at the end; returns where it lies.
+
+        Raises:
+            StoreError: the disk is full, or failed.
+        """
+        view = memoryview(data)
+        try:
+            self._file.seek(self._end)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise StoreError(
+                f"cannot spill {len(data)} bytes to {tempfile.gettempdir()}: {error.strerror}; give the workers more"
+                " memory, or point TMPDIR to a disk with room"
+            ) from error
+        extent = Extent(self._end, len(data))
+        self._end += len(data)
+        self._budget.spilled += len(data)
+        return extent
+
+    def read(self, extent: Extent) -> bytes:
+        """The bytes of `extent`."""
+        self._file.seek(extent.offset)
+        data = self._file.read(extent.size)
+        while len(data) < extent.size:
+            data += self._file.read(extent.size - len(data))
+        return data
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+class Batches:
+    """Cuts a stream of pairs into batches whose blocks hold about `target` bytes."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.count = 32
+
+    def learn(self, size: int) -> None:
+        """Set the next batch's count by the bytes that a batch of `count` pairs came to."""
+        self.count = max(1, min(4 * self.count, self.count * self._target // max(1, size), 1 << 16))
+
+
+class Run(NamedTuple):
+    """Pairs in the order of their keys' canonical encoding, as blocks of a spill file."""
+
+    file: SpillFile
+    blocks: list[Extent]
+
+
+class Runs:
+    """An external sort: sorted runs on disk, merged into groups."""
+
+    def __init__(self, seal: Seal, budget: Budget) -> None:
+        self._seal = seal
+        self._budget = budget
+        self._runs: list[Run] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def add(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Write a run of pairs that are in canonical order of their keys, equal keys together."""
+        self._runs.append(self._write(pairs))
+
+    def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
+        """Each key of all runs with its values, in canonical order of the keys.
+
+        The values of a key come run by run in the order of `add`; they must be read before the next
+        key is asked for.
+        """
+        while len(self._runs) > _FAN_IN:
+            self._runs = [self._fuse(self._runs[n : n + _FAN_IN]) for n in range(0, len(self._runs), _FAN_IN)]
+        for _, chunks in groupby(self._merged(self._runs), key=itemgetter(0)):
+            _, key, values = next(chunks)
+            yield key, _flat(values, chunks)
+        for run in self._runs:
+            run.file.close()
+
+    def _write(self, pairs: Iterable[tuple[Any, Any]]) -> Run:
+        run = Run(SpillFile(self._budget), [])
+        batches = Batches(self._budget.run_block)
+        keys: list[Any] = []
+        values: list[Any] = []
+        for key, value in pairs:
+            keys.append(key)
+            values.append(value)
+            if len(keys) >= batches.count:
+                block = encode_block(keys, values, self._seal, "run")
+                batches.learn(plain_size(block))
+                run.blocks.append(run.file.append(block))
+                keys, values = [], []
+        if keys:
+            run.blocks.append(run.file.append(encode_block(keys, values, self._seal, "run")))
+        return run
+
+    def _fuse(self, runs: list[Run]) -> Run:
+        fused = self._write((key, value) for _, key, values in self._merged(runs) for value in values)
+        for run in runs:
+            run.file.close()
+        return fused
+
+    def _merged(self, runs: list[Run]) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
+        return heapq.merge(*map(self._chunks, runs), key=itemgetter(0))
+
+    def _chunks(self, run: Run) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
+        """Encoded key, key and values of the run, a chunk for each key of each block."""
+        for extent in run.blocks:
+            keys, values = decode_block(run.file.read(extent), self._seal, "run")
+            start, encoded = 0, canonical(keys[0])
+            for position in range(1, len(keys)):
+                if keys[position] is keys[position - 1]:
+                    continue
+                following = canonical(keys[position])
+                if following != encoded:
+                    yield encoded, keys[start], values[start:position]
+                    start, encoded = position, following
+            yield encoded, keys[start], values[start:]
+
+
+def _flat(first: Sequence[Any], chunks: Iterable[tuple[bytes, Any, Sequence[Any]]]) -> Iterator[Any]:
+    yield from first
+    for _, _, values in chunks:
+        yield from values
+
+
+def canonical_order(keys: Iterable[Any]) -> list[Any]:
+    """`keys` sorted by their canonical encoding."""
+    found = list(keys)
+    order: Callable[[Any], bytes] | None = canonical
+    if set(map(type, found)) == {str}:
+        order = None  # the order of str is that of their UTF-8 bytes
+    found.sort(key=order)
+    return found

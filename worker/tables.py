@@ -1,0 +1,199 @@
+"""Hash tables from keys to what has been made of their values: grouping and combining in memory.
+
+The loops here run once for each pair of the job, so each table has its own, with nothing in it that
+need not be. Memory is looked at only when a table has grown, or between calls of `add`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from mapreduce.stages import Fold, FoldBy, is_sum
+from worker.budget import Budget
+from worker.spill import canonical_order
+
+Pairs = Iterable[tuple[Any, Any]]
+
+# Keys by which a table may grow before memory is looked at again.
+_STEP = 5_000
+# Values that a table of lists takes before it combines them or looks at memory.
+_HELD = 100_000
+# Pairs taken from user code at a time where they are counted.
+_BATCH = 8_192
+
+
+class Table(ABC):
+    """A hash table that calls `spill` with itself when memory runs out; `spill` must clear it."""
+
+    def __init__(self, budget: Budget, spill: Callable[[Table], None]) -> None:
+        self._budget = budget
+        self._spill = spill
+        self._room = _STEP
+        self.entries: dict[Any, Any] = {}
+
+    @abstractmethod
+    def add(self, pairs: Pairs) -> None:
+        """Take in pairs of key and value, in order."""
+
+    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
+        """What the table holds, as pairs that `merge` of another table takes; by canonical order if asked."""
+        return ((key, self.entries[key]) for key in canonical_order(self.entries)) if ordered else iter(self.entries.items())
+
+    def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
+        """Each key with what the table holds of it, in the order in which keys came."""
+        return ((key, iter((value,))) for key, value in self.entries.items())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.entries.clear()
+        self._room = _STEP
+
+    def look(self) -> None:
+        """Spill if memory has run out."""
+        if self._budget.over():
+            self._spill(self)
+
+    def _grown(self) -> None:
+        """The table has more keys than it had room for: make room, or spill."""
+        if self._budget.over():
+            self._spill(self)
+        else:
+            self._room = len(self.entries) + max(_STEP, len(self.entries) // 16)
+
+
+class SumTable(Table):
+    """Adds up the values of each key."""
+
+    def add(self, pairs: Pairs) -> None:
+        totals = self.entries
+        for key, value in pairs:
+            try:
+                # Not +=: it would change a mutable value that the mapper may still hold.
+                totals[key] = totals[key] + value
+            except KeyError:
+                if key in totals:
+                    raise  # from the addition
+                totals[key] = value
+                if len(totals) > self._room:
+                    self._grown()
+
+
+class FoldTable(Table):
+    """Folds the values of each key into an accumulator, or merges accumulators.
+
+    Args:
+        start: the entry of a key's first value; None where that is the value itself.
+        add: the entry after one more value.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        spill: Callable[[Table], None],
+        start: Callable[[Any], Any] | None,
+        add: Callable[[Any, Any], Any],
+    ) -> None:
+        super().__init__(budget, spill)
+        self._start = start
+        self._add = add
+
+    def add(self, pairs: Pairs) -> None:
+        totals, start, add = self.entries, self._start, self._add
+        for key, value in pairs:
+            if key in totals:
+                totals[key] = add(totals[key], value)
+            else:
+                totals[key] = value if start is None else start(value)
+                if len(totals) > self._room:
+                    self._grown()
+
+
+class ListTable(Table):
+    """Collects the values of each key in a list."""
+
+    def __init__(self, budget: Budget, spill: Callable[[Table], None]) -> None:
+        super().__init__(budget, spill)
+        self._held = 0
+        self._most = _HELD
+
+    def add(self, pairs: Pairs) -> None:
+        groups = self.entries
+        pairs = iter(pairs)
+        while batch := list(islice(pairs, _BATCH)):
+            for key, value in batch:
+                try:
+                    groups[key].append(value)
+                except KeyError:
+                    groups[key] = [value]
+            self._held += len(batch)
+            if self._held > self._most:
+                self._full()
+
+    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
+        keys = canonical_order(self.entries) if ordered else self.entries
+        return ((key, value) for key in keys for value in self.entries[key])
+
+    def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
+        return ((key, iter(values)) for key, values in self.entries.items())
+
+    def clear(self) -> None:
+        super().clear()
+        self._held = 0
+        self._most = _HELD
+
+    def _full(self) -> None:
+        if self._budget.over():
+            self._spill(self)
+        else:
+            self._most = self._held + max(_HELD, self._held // 16)
+
+
+class CombineTable(ListTable):
+    """Collects values, and lets the combiner make one of each list when there are many."""
+
+    def __init__(
+        self, budget: Budget, spill: Callable[[Table], None], combiner: Callable[[Iterable[Any]], Any]
+    ) -> None:
+        super().__init__(budget, spill)
+        self._combiner = combiner
+
+    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
+        self._combine()
+        return super().pairs(ordered=ordered)
+
+    def _combine(self) -> None:
+        for values in self.entries.values():
+            if len(values) > 1:
+                values[:] = [self._combiner(values)]
+        self._held = len(self.entries)
+
+    def _full(self) -> None:
+        self._combine()
+        super()._full()
+
+
+def mapping_table(
+    budget: Budget, spill: Callable[[Table], None], combiner: Callable[[Iterable[Any]], Any] | None, reducer: object
+) -> Table | None:
+    """The table in which a map task combines its pairs; None where nothing combines."""
+    if isinstance(reducer, FoldBy):
+        if is_sum(reducer.function):
+            return SumTable(budget, spill)
+        return FoldTable(budget, spill, None, reducer.function)
+    if isinstance(reducer, Fold):
+        return FoldTable(budget, spill, reducer.start, reducer.add)
+    if combiner is None:
+        return None
+    return SumTable(budget, spill) if is_sum(combiner) else CombineTable(budget, spill, combiner)
+
+
+def reducing_table(
+    budget: Budget, spill: Callable[[Table], None], combiner: Callable[[Iterable[Any]], Any] | None, reducer: object
+) -> Table:
+    """The table in which a reduce task groups what `mapping_table`'s table gave."""
+    if isinstance(reducer, Fold) and not isinstance(reducer, FoldBy):
+        return FoldTable(budget, spill, None, reducer.merge)
+    return mapping_table(budget, spill, combiner, reducer) or ListTable(budget, spill)
