@@ -12,30 +12,6 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-# For a Python without ensurepip, which is what Debian and Ubuntu have without python3-venv.
-define FETCH_PIP
-import hashlib, json, os, subprocess, sys, tempfile
-from urllib.parse import urljoin
-from urllib.request import urlopen
-
-index = "https://pypi.org/pypi/pip/json"
-try:
-    with urlopen(index) as page:
-        [wheel] = [file for file in json.load(page)["urls"] if file["packagetype"] == "bdist_wheel"]
-    with urlopen(urljoin(index, wheel["url"])) as download:
-        data = download.read()
-except OSError as error:
-    sys.exit(f"cannot fetch pip: {error}")
-if hashlib.sha256(data).hexdigest() != wheel["digests"]["sha256"]:
-    sys.exit("cannot fetch pip: what came is not what the index promised")
-with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, wheel["filename"])
-    with open(path, "wb") as file:
-        file.write(data)
-    sys.exit(subprocess.call([sys.executable, os.path.join(path, "pip"), "install", "--quiet", path]))
-endef
-export FETCH_PIP
-
 .PHONY: help
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -97,8 +73,7 @@ $(MADE):
 	else \
 	    echo "making $(VENV) with $(PYTHON), which has no ensurepip"; \
 	    $(PYTHON) -m venv --without-pip $(VENV) \
-	    && { $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip 2>/dev/null \
-	         || $(VENV)/bin/python -c "$$FETCH_PIP"; } \
+	    && $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip 2>/dev/null \
 	    || { echo "$(PYTHON) cannot make an environment with pip: install python3-venv, then run make again" >&2; exit 1; }; \
 	fi
 	@touch $@

@@ -29,7 +29,9 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 64MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
-    click.option("--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"),
+    click.option(
+        "--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"
+    ),
     click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
@@ -76,7 +78,9 @@ def commands(*, debug: bool) -> None:
 @click.argument("job")
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--output", metavar="DIR", help="Folder for the output; without one the pairs are printed.")
-@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, with the pairs if there is no --output.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a summary as JSON, with the pairs if there is no --output."
+)
 @with_settings
 def run(job: str, inputs: tuple[str, ...], output: str | None, *, as_json: bool, **settings: Any) -> None:
     """Run a job over files, folders or globs.

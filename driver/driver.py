@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from driver.events import Callback, Event
 from driver.executors import Executor, open_executor
@@ -128,7 +128,7 @@ class Driver:
         if self._finalizer is not None:
             self._finalizer()
 
-    def __enter__(self) -> Driver:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -42,9 +42,7 @@ class OutputFolder:
                 f"the output folder {url} is not empty (it holds {present[0]}): choose another, or allow to overwrite"
                 " the result in it (--overwrite, overwrite=True)"
             )
-        strangers = [
-            key for key in present if key not in self._earlier and (key.startswith("part-") or key == SUCCESS)
-        ]
+        strangers = [key for key in present if key not in self._earlier and (key.startswith("part-") or key == SUCCESS)]
         if strangers:
             raise OutputError(
                 f"the output folder {url} holds {strangers[0]}, which no job recorded as its own, so it is not"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from driver.modules import UserModules, find_modules
 from mapreduce.errors import CodeError
+from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job
 from worker.code import Stages
 
@@ -51,9 +52,8 @@ def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
 def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
     import cloudpickle
 
-    stages = Stages(
-        job.mapper, job.combiner, job.reducer, job.partitioner, job.input_format, job.output_format  # type: ignore[arg-type]
-    )
+    formats = input_format(job.input_format), output_format(job.output_format)
+    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats)
     try:
         code: bytes = cloudpickle.dumps(stages, protocol=5)
     except Exception as error:

@@ -10,15 +10,11 @@ from driver.commits import Commit
 from mapreduce.formats import Segment
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
-from worker.layout import plan_key
 from worker.payload import Range
 
 
-def write_plan(
-    storage: ObjectStore, seal: Seal, job: str, round_number: int, version: int, rows: Sequence[Any]
-) -> list[Range]:
-    """Write the rows, each sealed by itself, into one object; returns where each lies."""
-    key = plan_key(job, round_number, version)
+def write_plan(storage: ObjectStore, seal: Seal, key: str, rows: Sequence[Any]) -> list[Range]:
+    """Write the rows, each sealed by itself, into the object `key`; returns where each lies."""
     ranges, parts, offset = [], [], 0
     for task, row in enumerate(rows):
         part = seal.wrap(f"{key}/{task}", json.dumps(row, separators=(",", ":")).encode())

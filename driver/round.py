@@ -17,7 +17,7 @@ from mapreduce.errors import TaskError
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
-from worker.layout import done_key
+from worker.layout import done_key, plan_key
 from worker.payload import Payload, Range
 
 #: Makes the payload of an attempt whose task reads the given range of the plan.
@@ -102,7 +102,7 @@ class RoundRun:
         return self._complete(tasks)
 
     def _write(self, rows: Sequence[Any]) -> None:
-        self._ranges = write_plan(self._storage, self._seal, self._job, self.number, self.plans, rows)
+        self._ranges = write_plan(self._storage, self._seal, plan_key(self._job, self.number, self.plans), rows)
         self.plans += 1
 
     def _complete(self, tasks: Sequence[int]) -> list[Commit]:

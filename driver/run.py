@@ -24,12 +24,12 @@ from driver.round import RoundRun
 from driver.settings import Settings
 from driver.splits import plan_splits
 from mapreduce.errors import ConfigError
-from mapreduce.job import Job
+from mapreduce.formats import input_format, output_format
+from mapreduce.job import Job, named_files
 from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
 from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key
-from worker.output import Part
 from worker.payload import Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
@@ -80,9 +80,8 @@ class JobRun:
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite)
-        splits = plan_splits(
-            files, self._jobs[0].input_format, self._settings.split_size, self._settings.workers  # type: ignore[arg-type]
-        )
+        reads = input_format(self._jobs[0].input_format)
+        splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
         self._executor.warm(len(splits))
         size = sum(file.size for file in files)
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
@@ -101,7 +100,7 @@ class JobRun:
         )
         rows = segment_rows(splits)
         commits: list[Commit] = []
-        for number, job in enumerate(self._jobs):
+        for number in range(len(self._jobs)):
             last = number == len(self._jobs) - 1
             common = {
                 "code": codes[number],
@@ -184,7 +183,7 @@ class JobRun:
     def _put_files(self, job: AnyJob) -> dict[str, str]:
         """Put a job's side files into the storage; returns their keys by name."""
         keys = {}
-        for name, path in dict(job.files).items():  # type: ignore[arg-type]
+        for name, path in named_files(job.files).items():
             try:
                 with open(path, "rb") as file:
                     key = file_key(self.id, hashlib.file_digest(file, "sha256").hexdigest())
@@ -247,7 +246,7 @@ class JobRun:
             metrics=metrics,
             store=store,
             seal=self._seal,
-            output_format=self._jobs[-1].output_format,  # type: ignore[arg-type]
+            output_format=output_format(self._jobs[-1].output_format),
             forget=forget,
         )
 

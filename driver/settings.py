@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import tomllib
@@ -70,7 +71,7 @@ class Settings:
         values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
         for origin, source in (
             _config_file(Path(folder)),
-            ("environment", {name: _blank(environ.get(PREFIX + name.upper())) for name in known}),
+            ("environment", {name: environ.get(PREFIX + name.upper()) or None for name in known}),
             ("argument", given),
         ):
             for name, value in source.items():
@@ -93,10 +94,6 @@ def _default_storage() -> str:
     return os.path.join(tempfile.gettempdir(), f"mapreduce-{user}")
 
 
-def _blank(value: str | None) -> str | None:
-    return value if value else None
-
-
 def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
     for name in CONFIG_FILES:
         path = folder / Path(name).expanduser()
@@ -114,7 +111,7 @@ def _number(least: float, kind: type) -> Any:
             number = kind(value)
         except (TypeError, ValueError):
             number = None
-        if number is None or isinstance(value, bool) or number != number or number < least or float(value) != number:
+        if number is None or isinstance(value, bool) or math.isnan(number) or number < least or float(value) != number:
             raise ConfigError(f"{setting}: {value!r} is not a number of {least:g} or more")
         return number
 

@@ -166,7 +166,7 @@ def _dtype(description: Any) -> Any:
     return np.dtype(fields)
 
 
-_DECODERS: dict[str, Callable[[Any, list[Buffer], int], Any]] = {
+_DECODERS: dict[str, Callable[[Any, list[Buffer], int], Sequence[Any]]] = {
     "s": _decode_text,
     "q": _words_decoder("q"),
     "d": _words_decoder("d"),

@@ -66,7 +66,7 @@ class Job(Generic[R, K, V, K2, V2]):
             raise ConfigError(f"partitions must be an int of 1 or more, not {self.partitions!r}")
         object.__setattr__(self, "input_format", input_format(self.input_format))
         object.__setattr__(self, "output_format", output_format(self.output_format))
-        object.__setattr__(self, "files", _named(self.files))
+        object.__setattr__(self, "files", named_files(self.files))
 
     @property
     def title(self) -> str:
@@ -84,7 +84,12 @@ def _expect(setting: str, value: object, *bases: type) -> None:
     raise ConfigError(f"{setting} must be a {names}, not {value!r}")
 
 
-def _named(files: SideFiles) -> dict[str, str]:
+def named_files(files: SideFiles) -> dict[str, str]:
+    """Side files as a mapping from names to paths.
+
+    Raises:
+        ConfigError: two files have one name.
+    """
     if isinstance(files, str | os.PathLike):
         raise ConfigError(f"files must be a list of paths or a mapping from names to paths, not {files!r}")
     if isinstance(files, Mapping):

@@ -142,13 +142,13 @@ _BY_TYPE: dict[type, Callable[[Any], bytes]] = {
     UUID: lambda key: b"u" + key.bytes,
     PurePosixPath: lambda key: b"p" + encode_text(str(key)),
 }
-_BASES = (str, bytes, int, float, tuple, frozenset, complex, Decimal, Fraction, datetime.datetime, datetime.date)
+_BASES: tuple[type, ...] = (str, bytes, int, float, tuple, frozenset, complex, Decimal, Fraction, datetime.datetime, datetime.date)
 _BASES += (datetime.time, datetime.timedelta, UUID)
 
 
 def _by_kind(key: Any) -> bytes:
     """The encoding of a key whose type is not one of the plain ones."""
-    cls = type(key)
+    cls: Any = type(key)
     if hasattr(cls, "__stable_key__"):
         return b"k" + _join((_class_name(key), canonical(key.__stable_key__())))
     numpy = sys.modules.get("numpy")

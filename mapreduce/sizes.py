@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 
 from mapreduce.errors import ConfigError
 
@@ -29,7 +29,7 @@ def parse_size(text: str | int, setting: str = "size") -> int:
         match = _PATTERN.fullmatch(str(text))
         if match is None or match[2].lower() not in _UNITS:
             raise ConfigError(f"{setting}: {text!r} is not a size; write it like 64MB, 1.5GiB or 4096")
-        size = int(Decimal(match[1]) * _UNITS[match[2].lower()])
+        size = int(Fraction(match[1]) * _UNITS[match[2].lower()])
     if size <= 0:
         raise ConfigError(f"{setting}: a size must be above 0, not {text!r}")
     return size
@@ -38,7 +38,8 @@ def parse_size(text: str | int, setting: str = "size") -> int:
 def format_size(size: float) -> str:
     """`size` bytes for people, in units of 1000: '12.5 MB'."""
     for unit in ("B", "KB", "MB", "GB", "TB"):
-        if abs(size) < 1000 or unit == "TB":
+        digits = 0 if unit == "B" or abs(size) >= 99.95 else 1
+        if abs(round(size, digits)) < 1000 or unit == "TB":
             break
         size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+    return f"{size:.{digits}f} {unit}"

@@ -54,7 +54,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     context = None
     started = time.time()
     try:
-        context = _open(payload, storage, seal, own_process)
+        context = _open(payload, storage, seal, own_process=own_process)
         receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
         record = _record(context, receipt, part, started)
     except (Exception, SystemExit) as error:
@@ -68,7 +68,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     return "superseded"
 
 
-def _open(payload: Payload, storage: ObjectStore, seal: Seal, own_process: bool) -> Context:
+def _open(payload: Payload, storage: ObjectStore, seal: Seal, *, own_process: bool) -> Context:
     job, round_number, task, attempt = payload.attempt
     budget = Budget(payload.memory, own_process=own_process)
     stages = load_stages(payload, storage, seal)
@@ -128,7 +128,11 @@ def _put_failure(
     payload: Payload, storage: ObjectStore, seal: Seal, context: Context | None, error: BaseException
 ) -> None:
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "mapreduce.errors") else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "mapreduce.errors")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
     failure = {
         "kind": "out of memory" if isinstance(error, MemoryError) else name,
         "reason": str(error),

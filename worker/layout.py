@@ -1,14 +1,14 @@
 """The names of a job's objects in its object store.
 
-    jobs/<job>/job.json                         readable description
-    jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
-    jobs/<job>/files/<digest>                   side files
-    jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
-    jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
-    jobs/<job>/rounds/<n>/failed/<task>.<attempt>
-    jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
-    <output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
-    <output>/part-<task>
+jobs/<job>/job.json                         readable description
+jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
+jobs/<job>/files/<digest>                   side files
+jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
+jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
+jobs/<job>/rounds/<n>/failed/<task>.<attempt>
+jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
+<output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
+<output>/part-<task>
 """
 
 from __future__ import annotations

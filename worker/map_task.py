@@ -29,9 +29,7 @@ def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
 
 def _sink(context: Context) -> Sink:
     payload, stages = context.payload, context.stages
-    blocks = PartitionedBlocks(
-        stages.partitioner, payload.partitions, context.seal, payload.attempt, context.budget
-    )
+    blocks = PartitionedBlocks(stages.partitioner, payload.partitions, context.seal, payload.attempt, context.budget)
     table = mapping_table(context.budget, lambda table: flush(table, blocks), stages.combiner, stages.reducer)
     if table is None:
         return PlainSink(blocks, context.budget, payload.partitions)

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from mapreduce.blocks import encode_block, plain_size
 from mapreduce.errors import OutputError
@@ -50,11 +51,13 @@ class PartWriter(ABC):
         self._size = 0
         self._records = 0
 
-    def __enter__(self) -> PartWriter:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: Any) -> bool | None:
-        return self._stack.__exit__(*exc)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
 
     def add(self, pairs: Pairs) -> None:
         """Write pairs."""

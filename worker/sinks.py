@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -78,7 +78,9 @@ class PartitionedBlocks:
 
     def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
         shares: dict[int, tuple[list[Any], list[Any]]] = {}
-        for key, value, partition in zip(keys, values, partition_all(self._partitioner, keys, self._partitions), strict=True):
+        for key, value, partition in zip(
+            keys, values, partition_all(self._partitioner, keys, self._partitions), strict=True
+        ):
             try:
                 share = shares[partition]
             except KeyError:

@@ -112,7 +112,7 @@ class Runs:
             self._runs = [self._fuse(self._runs[n : n + _FAN_IN]) for n in range(0, len(self._runs), _FAN_IN)]
         for _, chunks in groupby(self._merged(self._runs), key=itemgetter(0)):
             _, key, values = next(chunks)
-            yield key, _flat(values, chunks)
+            yield key, _flat(values, chunks)  # noqa: B031 - the group goes on after its first chunk
         for run in self._runs:
             run.file.close()
 

@@ -40,7 +40,11 @@ class Table(ABC):
 
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
         """What the table holds, as pairs that `merge` of another table takes; by canonical order if asked."""
-        return ((key, self.entries[key]) for key in canonical_order(self.entries)) if ordered else iter(self.entries.items())
+        return (
+            ((key, self.entries[key]) for key in canonical_order(self.entries))
+            if ordered
+            else iter(self.entries.items())
+        )
 
     def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
         """Each key with what the table holds of it, in the order in which keys came."""

@@ -262,7 +262,9 @@ class ObjectStoreContract:
         assert [info.key for info in store.list("")] == ODD_KEYS == sorted(ODD_KEYS, key=str.encode)
         assert [info.size for info in store.list("")] == [len(key.encode()) for key in ODD_KEYS]
 
-    @pytest.mark.parametrize("prefix", ["a", "a/", "a/b", "a/c", "a/c/", "a/c/d", "aa", "b", "a/b/", "日", "日本/", "a b"])
+    @pytest.mark.parametrize(
+        "prefix", ["a", "a/", "a/b", "a/c", "a/c/", "a/c/d", "aa", "b", "a/b/", "日", "日本/", "a b"]
+    )
     def test_list_prefix(self, store: ObjectStore, prefix: str) -> None:
         """A prefix may end anywhere in a name, and siblings that only begin alike belong to it."""
         for key in ODD_KEYS:
