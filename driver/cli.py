@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -24,9 +25,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
 
 _SETTINGS: list[Callable[[F], F]] = [
-    click.option("--partitions", metavar="N", help="Number of reduce tasks, and of parts of the output."),
+    click.option(
+        "--partitions",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Number of reduce tasks, and of parts of the output.",
+    ),
     click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
-    click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 64MB]"),
+    click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 256MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
     click.option(
@@ -37,6 +43,8 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
     click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
+    # It counts wherever it stands: see `main`.
+    click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors, the worker's too."),
 ]
 
 
@@ -82,7 +90,9 @@ def commands(*, debug: bool) -> None:
     "--json", "as_json", is_flag=True, help="Print a summary as JSON, with the pairs if there is no --output."
 )
 @with_settings
-def run(job: str, inputs: tuple[str, ...], output: str | None, *, as_json: bool, **settings: Any) -> None:
+def run(
+    job: str, inputs: tuple[str, ...], output: str | None, *, as_json: bool, partitions: int | None, **settings: Any
+) -> None:
     """Run a job over files, folders or globs.
 
     JOB is a Python file that holds one Job, or FILE.py:NAME of a Job or a list of Jobs in it.
@@ -90,13 +100,17 @@ def run(job: str, inputs: tuple[str, ...], output: str | None, *, as_json: bool,
     from driver.driver import Driver
     from driver.loader import load_job
 
-    with Driver(**settings, callbacks=[progress()]) as driver, driver.run(load_job(job), inputs, output) as result:
-        if as_json:
-            click.echo(json.dumps(summary(result, pairs=output is None), default=repr))
-        elif output is None:
-            _print_pairs(result)
-        else:
-            click.echo(_sentence(result), err=True)
+    with Driver(**settings, callbacks=[progress()]) as driver:
+        # Standard output is for the pairs, not for what user code prints.
+        with contextlib.redirect_stdout(sys.stderr):
+            result = driver.run(load_job(job), inputs, output, partitions)
+        with result:
+            if as_json:
+                click.echo(json.dumps(summary(result, pairs=output is None)))
+            elif output is None:
+                _print_pairs(result)
+            else:
+                click.echo(_sentence(result), err=True)
 
 
 def progress() -> Any:
@@ -118,7 +132,16 @@ def summary(result: Result[Any, Any], *, pairs: bool) -> dict[str, Any]:
         "rounds": [dataclasses.asdict(one) for one in result.rounds],
         "metrics": result.metrics,
     }
-    return told | {"pairs": list(result)} if pairs else told
+    return told | {"pairs": [[_plain(key), _plain(value)] for key, value in result]} if pairs else told
+
+
+def _plain(value: Any) -> Any:
+    """`value`, or its repr where JSON has no such thing."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value
 
 
 def _sentence(result: Result[Any, Any]) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 from driver.events import Callback, Event
 from driver.executors import Executor, open_executor
@@ -34,8 +34,8 @@ class Driver:
         executor: "local": processes of this machine; "inline": this process, for debuggers.
         workers: how many attempts run at once; by default one for each processor, but at least 2.
         memory: what one worker may use, like "512MB".
-        split_size: how much input, at most, one map task reads, like "64MB".
-        partitions: number of reduce tasks; by default by the size of the input.
+        split_size: how much input, at most, one map task reads, like "256MB".
+        partitions: number of reduce tasks of jobs that do not say it; by default by the size of the input.
         storage: folder or URL for control keys, and for results without an output folder.
         shuffle: folder or URL for the data between map and reduce; by default in `storage`.
         retries: how many times a task that failed is tried again.
@@ -84,13 +84,31 @@ class Driver:
         self._executor: Executor | None = None
         self._finalizer: weakref.finalize[..., Driver] | None = None
 
+    @overload
     def run(
         self,
-        job: Job[Any, Any, Any, K2, V2] | Sequence[Job[Any, Any, Any, Any, Any]],
+        job: Job[Any, Any, Any, K2, V2],
         inputs: Inputs,
         output: str | os.PathLike[str] | None = None,
         partitions: int | None = None,
-    ) -> Result[K2, V2]:
+    ) -> Result[K2, V2]: ...
+
+    @overload
+    def run(
+        self,
+        job: Sequence[Job[Any, Any, Any, Any, Any]],
+        inputs: Inputs,
+        output: str | os.PathLike[str] | None = None,
+        partitions: int | None = None,
+    ) -> Result[Any, Any]: ...
+
+    def run(
+        self,
+        job: Job[Any, Any, Any, Any, Any] | Sequence[Job[Any, Any, Any, Any, Any]],
+        inputs: Inputs,
+        output: str | os.PathLike[str] | None = None,
+        partitions: int | None = None,
+    ) -> Result[Any, Any]:
         """Run a job to its end.
 
         Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from mapreduce.errors import InputError
@@ -29,12 +30,16 @@ def find_inputs(inputs: Inputs) -> list[InputFile]:
     Raises:
         InputError: an item matches nothing, cannot be read, or matches what another one does.
     """
+    if not isinstance(inputs, str | os.PathLike | Iterable):
+        raise InputError(f"the input must be a path, or a list of paths, not {inputs!r}")
     items = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if not items:
         raise InputError("no input was given")
     found: dict[str, str] = {}
     for item in items:
-        text = os.fspath(item)
+        text = os.fspath(item) if isinstance(item, os.PathLike) else item
+        if not isinstance(text, str) or not text:
+            raise InputError(f"an input must be a path, not {text!r}")
         paths = _matches(text)
         if not paths:
             raise InputError(f"the input {text!r} matches no file (in {os.getcwd()})")
@@ -55,14 +60,18 @@ def _matches(text: str) -> list[str]:
         return _below(path)
     if os.path.exists(path):
         return [path]
-    wanted = os.path.basename(path)[:1] in "._"
+    names = path.split(os.sep)
+    depth = next((depth for depth, name in enumerate(names) if glob.has_magic(name)), 0)
+    wanted = [name for name in names[depth:] if _hidden(name)]
     found = []
-    for match in sorted(glob.glob(path, recursive=True)):
-        if os.path.isdir(match):
-            # "**" names files one by one; a plain wildcard that meets a folder means what is in it.
-            found += [] if "**" in path else _below(match)
-        elif wanted or not _hidden(os.path.basename(match)):
+    for match in sorted(set(glob.glob(path, recursive=True))):
+        hidden = filter(_hidden, match.split(os.sep)[depth:])
+        if not all(any(fnmatchcase(name, pattern) for pattern in wanted) for name in hidden):
+            continue
+        if not os.path.isdir(match):
             found.append(match)
+        elif "**" not in path:  # which names files one by one; a plain wildcard means what is in a folder
+            found += _below(match)
     return found
 
 
@@ -84,6 +93,8 @@ def _unreadable(error: OSError) -> None:
 
 def _size(path: str) -> int:
     try:
+        if not os.path.isfile(path):  # a pipe has no size, and cannot be read by several workers
+            raise InputError(f"cannot read the input {path}: it is no regular file")
         with open(path, "rb") as file:
             return os.fstat(file.fileno()).st_size
     except OSError as error:

@@ -25,7 +25,7 @@ def load_job(place: str) -> AnyJob | Sequence[AnyJob]:
         ConfigError: there is no such file, or not exactly one such job in it.
         CodeError: the file does not run.
     """
-    path, _, name = place.partition(":")
+    path, name = (place, "") if os.path.isfile(place) else _cut(place)
     if not os.path.isfile(path):
         raise ConfigError(f"there is no file {path!r}")
     module = _execute(os.path.abspath(path))
@@ -37,6 +37,11 @@ def load_job(place: str) -> AnyJob | Sequence[AnyJob]:
         found = f"holds {len(distinct)} jobs: say which, {path}:NAME with NAME one of {', '.join(jobs)}"
         raise ConfigError(f"{path} {found if jobs else 'holds no Job; make one at its top level: job = Job(...)'}")
     return distinct[0]
+
+
+def _cut(place: str) -> tuple[str, str]:
+    path, _, name = place.rpartition(":")
+    return (path, name) if path else (place, "")
 
 
 def _named(path: str, name: str, names: dict[str, Any], jobs: dict[str, AnyJob]) -> AnyJob | Sequence[AnyJob]:
@@ -59,7 +64,7 @@ def _execute(path: str) -> Any:
         spec.loader.exec_module(module)
     except MapReduceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
         line = f", line {frames[-1].lineno}" if frames else ""
         raise CodeError(f"{path}{line}: {type(error).__name__}: {error}") from error

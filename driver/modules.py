@@ -105,6 +105,9 @@ def _find(top: str, roots: list[str]) -> bool:
     """Whether `top` comes from one of `roots`, not from a library before them on the search path."""
     if top in _OURS or top in sys.builtin_module_names or top in sys.stdlib_module_names:
         return False
+    first = PathFinder.find_spec(top)
+    if first is not None and first.origin is not None and _installed(os.path.abspath(first.origin)):
+        return False
     return PathFinder.find_spec(top, roots) is not None
 
 
@@ -123,8 +126,8 @@ def _files(top: str, roots: list[str]) -> Iterator[tuple[str, Path]]:
         for parent, folders, names in os.walk(base):
             folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
             for name in names:
-                if name.endswith(_CODE) or (data and not name.endswith(".pyc")):
-                    path = Path(parent, name)
+                path = Path(parent, name)
+                if path.is_file() and (path.suffix in _CODE or (data and path.suffix != ".pyc")):
                     yield (Path(top) / path.relative_to(base)).as_posix(), path
 
 

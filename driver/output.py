@@ -53,8 +53,9 @@ class OutputFolder:
         """Give the parts their names, in place of those of an earlier result; returns the names."""
         names = [part_key(number) for number in range(len(parts))]
         new = {*names, SUCCESS}
-        self._store.put(PUBLISHING, _record(self._job, sorted(new | self._earlier)))
-        self._store.delete([SUCCESS, *sorted(self._earlier - new)])
+        moving = {part.key for part in parts}
+        self._store.put(PUBLISHING, _record(self._job, sorted(new | moving | self._earlier)))
+        self._store.delete([SUCCESS, *sorted(self._earlier - new - {PUBLISHING})])
         for part, name in zip(parts, names, strict=True):
             self._store.move(part.key, name)
         self._store.put(SUCCESS, _record(self._job, names))

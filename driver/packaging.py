@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from types import ModuleType
@@ -17,6 +19,8 @@ from worker.code import Stages
 
 # Bytes of the user's modules that one job may ship.
 _MOST = 50_000_000
+# Held while modules are registered with cloudpickle, which has one registry for all threads.
+_BY_VALUE = threading.Lock()
 
 
 class Package(NamedTuple):
@@ -45,7 +49,10 @@ def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
     found = find_modules()
     with _by_value(found.unfindable):
         stages = [_pickle(job) for job in jobs]
-    bundle = _archive(found) if found.files else b""
+    try:
+        bundle = _archive(found) if found.files else b""
+    except OSError as error:
+        raise CodeError(f"cannot read {error.filename}, to ship it: {error.strerror}") from error
     return Package(stages, bundle, found.names)
 
 
@@ -64,18 +71,18 @@ def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
 @contextlib.contextmanager
 def _by_value(modules: list[ModuleType]) -> Iterator[None]:
     """Let cloudpickle take these modules' classes and functions by value."""
-    if not modules:
-        yield
-        return
     import cloudpickle
 
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+    with _BY_VALUE:
+        known = cloudpickle.list_registry_pickle_by_value()
+        names = {module.__name__ for module in modules} - known
+        for name in names & sys.modules.keys():
+            cloudpickle.register_pickle_by_value(sys.modules[name])
+        try:
+            yield
+        finally:
+            for name in names & sys.modules.keys():
+                cloudpickle.unregister_pickle_by_value(sys.modules[name])
 
 
 def _culprit(stages: Stages, error: Exception) -> str:

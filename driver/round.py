@@ -13,7 +13,7 @@ from driver.commits import Commit, Failure, read_commit, read_failure
 from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded
 from driver.executors import Executor
 from driver.plan import write_plan
-from mapreduce.errors import TaskError
+from mapreduce.errors import JobError, TaskError
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
@@ -77,6 +77,7 @@ class RoundRun:
         self._failures: Counter[int] = Counter()
         self._ranges: list[Range] = []
         self._plan_of: dict[AttemptId, int] = {}
+        self._running: set[AttemptId] = set()
         self._ended: queue.SimpleQueue[tuple[AttemptId, str]] = queue.SimpleQueue()
 
     @property
@@ -95,7 +96,16 @@ class RoundRun:
         return self._complete(range(self.tasks))
 
     def again(self, tasks: Sequence[int]) -> list[Commit]:
-        """Take back the commits of `tasks`, whose data was lost, and run these tasks anew."""
+        """Take back the commits of `tasks`, whose data was lost, and run these tasks anew.
+
+        Raises:
+            TaskError: a task's data was lost more often than a task may fail.
+        """
+        for task in tasks:
+            self._failures[task] += 1
+            if self._failures[task] > self._retries:
+                attempt = AttemptId(self._job, self.number, task, self.commits[task].attempt)
+                raise self._error(attempt, Failure(kind="LostBlocks", reason="what it wrote to the shuffle was lost"))
         self._storage.delete([done_key(self._job, self.number, task) for task in tasks])
         for task in tasks:
             del self.commits[task]
@@ -109,16 +119,15 @@ class RoundRun:
         began = time.monotonic()
         barrier = Barrier(self._storage, self._job, self.number)
         self._start(tasks)
-        running = len(tasks)
         while len(self.commits) < self.tasks:
-            ended = self._wait(barrier, running)
-            running -= len(ended)
+            ended = self._wait(barrier)
             for task in sorted(barrier.look() - self.commits.keys()):
                 self._commit(task)
             for attempt, how in ended:
-                if attempt.task not in self.commits:
+                # An older attempt is one that had committed, and whose end is reported late.
+                newest = attempt.attempt == self._attempts[attempt.task] - 1
+                if newest and attempt.task not in self.commits:
                     self._failed(attempt, how)
-                    running += 1
         self.seconds += time.monotonic() - began
         self._notify(RoundEnded(job=self._job, round=self.number, seconds=self.seconds))
         return [self.commits[task] for task in range(self.tasks)]
@@ -129,25 +138,28 @@ class RoundRun:
             attempt = AttemptId(self._job, self.number, task, self._attempts[task])
             self._attempts[task] += 1
             self.started.append(attempt)
+            self._running.add(attempt)
             self._plan_of[attempt] = self.plans
             payloads.append(self._payload(attempt, self._ranges[task]))
         self._executor.start(payloads, lambda attempt, how: self._ended.put((attempt, how)))
 
-    def _wait(self, barrier: Barrier, running: int) -> list[tuple[AttemptId, str]]:
+    def _wait(self, barrier: Barrier) -> list[tuple[AttemptId, str]]:
         """Attempts that ended: at least one, or none for a while; then as many as end before it is time to look.
 
         While others run, waiting a little saves listings; when all have ended there is nothing to wait for.
         """
         ended: list[tuple[AttemptId, str]] = []
         patience = self._executor.poll
-        while len(ended) < running:
-            if self._executor.step(self._job):
-                patience = 0.0
+        while self._running and patience:
+            self._executor.step(self._job)
             try:
-                ended.append(self._ended.get(timeout=patience) if patience else self._ended.get_nowait())
+                ended.append(self._ended.get(timeout=patience))
             except queue.Empty:
                 break
+            self._running.discard(ended[-1][0])
             patience = barrier.wait()
+        if self._executor.closed:
+            raise JobError(f"job {self._job} has ended without a result: its driver was closed")
         return ended
 
     def _commit(self, task: int) -> None:
@@ -168,7 +180,9 @@ class RoundRun:
     def _failed(self, attempt: AttemptId, how: str) -> None:
         """Try the attempt's task again, or give up the job."""
         failure = read_failure(self._storage, self._seal, attempt, how)
-        self._failures[attempt.task] += 1
+        repairable = self._repair is not None and bool(failure.lost)
+        # Data that is lost counts against the task that wrote it: see `again`.
+        self._failures[attempt.task] += not repairable
         retried = self._failures[attempt.task] <= self._retries
         self._notify(
             AttemptFailed(
@@ -183,7 +197,7 @@ class RoundRun:
         if not retried:
             raise self._error(attempt, failure)
         # Only the first attempt that misses data of this plan has it made anew; the others find it made.
-        if failure.lost and self._repair is not None and self._plan_of[attempt] == self.plans:
+        if self._repair is not None and failure.lost and self._plan_of[attempt] == self.plans:
             self._write(self._repair(failure.lost))
         self._start([attempt.task])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 import tomllib
@@ -20,6 +19,10 @@ PREFIX = "MAPREDUCE_"
 #: Config files, the nearer one first; only the first that exists is read.
 CONFIG_FILES = ("mapreduce.toml", "~/.config/mapreduce.toml")
 
+# Environment variables with the prefix that are no settings.
+_OTHERS = ("MAPREDUCE_WORKER_HOME",)
+# More than anybody means.
+_INFINITE = 1e9
 _MINIMAL_MEMORY = 64_000_000
 
 
@@ -32,7 +35,7 @@ class Settings:
         workers: how many attempts run at once.
         memory: bytes of memory that one worker may use.
         split_size: bytes of input, at most, that one map task reads.
-        partitions: number of reduce tasks; None: a job's own number, else by the size of the input.
+        partitions: number of reduce tasks of jobs that do not say it; None: by the size of the input.
         storage: URL of the object store of control keys and of results without an output folder.
         shuffle: URL of the shuffle store; by default the job's folder in `storage`.
         retries: how many times a task that failed is tried again.
@@ -44,7 +47,7 @@ class Settings:
     executor: str = "local"
     workers: int = 2
     memory: int = 512_000_000
-    split_size: int = 64_000_000
+    split_size: int = 256_000_000
     partitions: int | None = None
     storage: str = ""
     shuffle: str = ""
@@ -71,7 +74,7 @@ class Settings:
         values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
         for origin, source in (
             _config_file(Path(folder)),
-            ("environment", {name: environ.get(PREFIX + name.upper()) or None for name in known}),
+            ("environment", _environment(environ)),
             ("argument", given),
         ):
             for name, value in source.items():
@@ -82,6 +85,14 @@ class Settings:
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         return cls(**values)
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in _OTHERS and value
+    }
 
 
 def _processors() -> int:
@@ -102,6 +113,8 @@ def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
                 return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise ConfigError(f"{path}: {error}") from None
+            except OSError as error:
+                raise ConfigError(f"{path}: {error.strerror}") from None
     return "", {}
 
 
@@ -109,9 +122,10 @@ def _number(least: float, kind: type) -> Any:
     def check(value: Any, setting: str) -> Any:
         try:
             number = kind(value)
-        except (TypeError, ValueError):
-            number = None
-        if number is None or isinstance(value, bool) or math.isnan(number) or number < least or float(value) != number:
+            usable = not isinstance(value, bool) and least <= number < _INFINITE and float(value) == number
+        except (TypeError, ValueError, OverflowError):
+            usable = False
+        if not usable:
             raise ConfigError(f"{setting}: {value!r} is not a number of {least:g} or more")
         return number
 
@@ -128,9 +142,9 @@ def _memory(value: Any, setting: str) -> int:
 def _executor(value: Any, setting: str) -> str:
     from driver.executors import EXECUTORS
 
-    if value not in EXECUTORS:
+    if not isinstance(value, str) or value not in EXECUTORS:
         raise ConfigError(f"{setting}: {value!r} is none of {', '.join(sorted(EXECUTORS))}")
-    return str(value)
+    return value
 
 
 def _switch(value: Any, setting: str) -> bool:
@@ -143,7 +157,7 @@ def _switch(value: Any, setting: str) -> bool:
 
 
 def _url(value: Any, setting: str) -> str:
-    text = os.fspath(value)
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text:
         raise ConfigError(f"{setting}: {value!r} is neither a path nor a URL")
     scheme, place = split_url(text)

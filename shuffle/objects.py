@@ -7,11 +7,12 @@ costs one PUT however many partitions there are, and a reducer needs ranged GETs
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from contextlib import ExitStack
 
 from mapreduce.blocks import read_frames
 from mapreduce.errors import BlockError, LostBlocks, MissingObject
 from mapreduce.objectstore import ObjectStore
+from mapreduce.objectstore.base import Writer
 from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
 
 
@@ -28,18 +29,18 @@ class ObjectShuffle(ShuffleStore):
         key = _key(attempt)
         pieces: dict[int, Piece] = {}
         offset = 0
-        partitions = iter(partitions)
-        first = next(partitions, None)
-        if first is None:
-            return Receipt({})
-        with self.store.create(key) as writer:
-            for partition, records, blocks in chain((first,), partitions):
+        with ExitStack() as stack:
+            writer: Writer | None = None
+            for partition, records, blocks in partitions:
                 start, count = offset, 0
                 for block in blocks:
+                    if writer is None:  # an attempt without blocks makes no object
+                        writer = stack.enter_context(self.store.create(key))
                     writer.write(block)
                     offset += len(block)
                     count += 1
-                pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
+                if count:
+                    pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
         return Receipt(pieces)
 
     def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:

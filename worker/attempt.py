@@ -7,6 +7,7 @@ exactly one attempt can; the others remove what they wrote. Whatever goes wrong 
 from __future__ import annotations
 
 import json
+import operator
 import resource
 import sys
 import time
@@ -30,8 +31,9 @@ from worker.reduce_task import run_reduce
 
 Outcome = Literal["committed", "superseded", "failed"]
 
-# Characters of a traceback that are kept: its end tells most.
+# Characters that are kept of a traceback, whose end tells most, and of a message.
 _TRACEBACK = 20_000
+_REASON = 5_000
 
 
 def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
@@ -56,13 +58,17 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     try:
         context = _open(payload, storage, seal, own_process=own_process)
         receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
-        record = _record(context, receipt, part, started)
+        record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit) as error:
         _put_failure(payload, storage, seal, context, error)
         return "failed"
     job, round_number, task, _ = payload.attempt
     key = done_key(job, round_number, task)
-    if storage.put_if_absent(key, seal.wrap(key, json.dumps(record).encode())):
+    if storage.put_if_absent(key, seal.wrap(key, record)):
+        return "committed"
+    winner = json.loads(seal.unwrap(key, storage.get(key)))["attempt"]
+    if winner == payload.attempt.attempt:
+        # This very attempt was started twice, or the store repeated its request: what lies there counts.
         return "committed"
     _undo(context, receipt, part)
     return "superseded"
@@ -100,7 +106,7 @@ def _record(context: Context, receipt: Receipt | None, part: Part | None, starte
         "attempt": context.payload.attempt.attempt,
         "receipt": receipt.to_json() if receipt is not None else None,
         "part": part,
-        "counters": context.task.counters,
+        "counters": _counters(context.task),
         "metrics": {
             **context.measured,
             "records_out": written,
@@ -113,6 +119,21 @@ def _record(context: Context, receipt: Receipt | None, part: Part | None, starte
             "requests": requests,
         },
     }
+
+
+def _counters(task: Task) -> dict[str, int]:
+    """The task's counters as plain ints.
+
+    Raises:
+        TypeError: one of them has been given something else; the message names it.
+    """
+    counters = {}
+    for name, value in task.counters.items():
+        try:
+            counters[str(name)] = operator.index(value)
+        except TypeError:
+            raise TypeError(f"the counter {name!r} came to {value!r}: counters take ints") from None
+    return counters
 
 
 def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
@@ -135,7 +156,7 @@ def _put_failure(
     )
     failure = {
         "kind": "out of memory" if isinstance(error, MemoryError) else name,
-        "reason": str(error),
+        "reason": _reason(error),
         "where": _where(error),
         "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK:],
         "record": context.record() if context is not None else "",
@@ -144,6 +165,14 @@ def _put_failure(
     }
     key = failed_key(*payload.attempt)
     storage.put(key, seal.wrap(key, json.dumps(failure).encode()))
+
+
+def _reason(error: BaseException) -> str:
+    """The error's message, cut to a length that a person may read."""
+    try:
+        return str(error)[:_REASON]
+    except Exception as broken:
+        return f"its message cannot be shown: {type(broken).__name__}"
 
 
 def _where(error: BaseException) -> str:

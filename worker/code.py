@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -56,8 +57,7 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
             f"the driver runs Python {payload.python}, this worker Python {here}: code can be shipped only between"
             " equal minor versions; install the driver's version for the workers, or the reverse"
         )
-    if payload.bundle:
-        _install(payload.bundle, store, seal)
+    _install(payload.bundle, store, seal)
     key, code = _Warm.code
     if key != payload.code:
         code = seal.unwrap(payload.code, store.get(payload.code))
@@ -90,39 +90,49 @@ def side_files(payload: Payload, store: ObjectStore) -> dict[str, Path]:
 
 def _fetch(store: ObjectStore, key: str, digest: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}-{threading.get_ident()}")  # jobs in threads may want the same file
     seen = hashlib.sha256()
     try:
         with store.open(key) as stream, temporary.open("wb") as copy:
             while data := stream.read(1 << 20):
                 seen.update(data)
                 copy.write(data)
+        # The digest is the file's name in the payload, so it needs no tag of its own.
+        if seen.hexdigest() != digest:
+            raise StoreError(f"the side file {key} is not what the driver put there")
+        temporary.replace(path)
     except OSError as error:
         raise StoreError(f"cannot copy the side file {key} to {path.parent}: {error.strerror}") from error
-    # The digest is the file's name in the payload, so it needs no tag of its own.
-    if seen.hexdigest() != digest:
-        raise StoreError(f"the side file {key} is not what the driver put there")
-    temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _install(key: str, store: ObjectStore, seal: Seal) -> None:
-    """Make the modules of a bundle importable, and those of any bundle before it unknown."""
+    """Make the modules of a bundle importable, those of no other, and those of any bundle before it unknown."""
     if _Warm.bundle == key:
         return
     if _Warm.path:
+        for name in [name for name, module in sys.modules.items() if _lies_in(module, _Warm.path)]:
+            del sys.modules[name]
         sys.path.remove(_Warm.path)
-        for name, module in list(sys.modules.items()):
-            origin = getattr(module, "__file__", None) or ""
-            if origin.startswith(_Warm.path + os.sep):
-                del sys.modules[name]
-        sys.path_importer_cache.pop(_Warm.path, None)
+        for path in [path for path in sys.path_importer_cache if path.startswith(_Warm.path)]:
+            del sys.path_importer_cache[path]
         _Warm.path = _Warm.bundle = ""
         _Warm.code = ("", b"")
+    if not key:
+        return
     folder = _home() / "code" / key.rpartition("/")[2]
     if not folder.exists():
         _unpack(seal.unwrap(key, store.get(key)), folder)
     sys.path.insert(0, str(folder))
     _Warm.path, _Warm.bundle = str(folder), key
+
+
+def _lies_in(module: object, folder: str) -> bool:
+    """Whether a module, or one of the folders of a package without a file, lies below `folder`."""
+    fields = getattr(module, "__dict__", {})
+    places = (fields.get("__file__"), *(fields.get("__path__") or ()))
+    return any(isinstance(place, str) and place.startswith(folder + os.sep) for place in places)
 
 
 def _unpack(archive: bytes, folder: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, starmap
 from typing import Any
 
+from mapreduce.errors import MapReduceError
 from mapreduce.objectstore import ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
@@ -64,8 +66,11 @@ def running(context: Context, stage: Any) -> Iterator[None]:
     try:
         stage.setup()
         yield
-    finally:
-        stage.teardown()
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error is the one to tell
+            stage.teardown()
+        raise
+    stage.teardown()
 
 
 def feed(add: Callable[[Pairs], None], stage: Any, name: str, calls: Iterable[tuple[Any, ...]]) -> None:
@@ -76,6 +81,8 @@ def feed(add: Callable[[Pairs], None], stage: Any, name: str, calls: Iterable[tu
     """
     try:
         add(chain.from_iterable(starmap(getattr(stage, name), calls)))
+    except MapReduceError:
+        raise  # it says itself what is wrong
     except (TypeError, ValueError) as error:
         if not _raised_here(error):
             raise
@@ -86,11 +93,9 @@ def feed(add: Callable[[Pairs], None], stage: Any, name: str, calls: Iterable[tu
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Whether the innermost frame of the error's traceback is this framework's, not the user's."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(("worker.", "mapreduce."))
+    """Whether all frames of the error's traceback are this framework's, and none the user's."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return all(str(frame.f_globals.get("__name__")).startswith(("worker.", "mapreduce.")) for frame in frames)
 
 
 def short(value: object, limit: int = 300) -> str:

@@ -69,4 +69,6 @@ def _listen(requests: int, inbox: queue.SimpleQueue[bytes]) -> None:
     with open(requests, "rb") as pipe:
         while (frame := read_frame(pipe)) is not None:
             inbox.put(frame)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # what user code has started ends with us
     os._exit(1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from operator import length_hint
 from typing import Any
 
 from mapreduce.blocks import decode_block, read_frames
 from mapreduce.formats import Segment
 from mapreduce.objectstore.registry import open_object
+from mapreduce.stages import Fold
 from shuffle.base import Receipt
 from worker.context import Context, feed, running, short
 from worker.output import Part, part_context
@@ -23,7 +25,10 @@ def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
             _map(context, part.add)
             return None, part.finish()
     sink = _sink(context)
-    _map(context, sink.add)
+    reducer = context.stages.reducer
+    # A fold works here already, and may need its setup.
+    with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
+        _map(context, sink.add)
     return context.shuffle().write(context.payload.attempt, sink.finish()), None
 
 
@@ -47,7 +52,7 @@ def _map(context: Context, add: Callable[[Pairs], None]) -> None:
             items = iter(records)
             context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
             feed(add, mapper, "map", zip(items))
-        context.record = str
+            context.record = str  # an error of the next reading is not this record's
         feed(add, mapper, "finish", [()])
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from functools import reduce as fold
 from typing import Any
 
 from mapreduce.blocks import Block, decode_block
 from mapreduce.errors import BlockError, LostBlocks
-from mapreduce.stages import Fold
+from mapreduce.stages import Fold, Reducer
 from shuffle.base import AttemptId, Piece
 from worker.budget import release
 from worker.context import Context, feed, running, short
@@ -31,13 +33,18 @@ def run_reduce(context: Context) -> Part:
         release()
 
     table = reducing_table(context.budget, spill, stages.combiner, reducer)
-    for keys, values in _blocks(context):
-        table.add(zip(keys, values, strict=True))
-        table.look()
-    if runs:
-        spill(table)
-    groups = _current(context, runs.groups() if runs else table.groups())
-    with running(context, reducer), context.part() as part:
+    with ExitStack() as stack:
+        if isinstance(reducer, Fold):  # it merges while it groups
+            stack.enter_context(running(context, reducer))
+        for keys, values in _blocks(context):
+            table.add(zip(keys, values, strict=True))
+            table.look()
+        if runs:
+            spill(table)
+        groups = _current(context, runs.groups() if runs else table.groups())
+        if isinstance(reducer, Reducer):
+            stack.enter_context(running(context, reducer))
+        part = stack.enter_context(context.part())
         if isinstance(reducer, Fold):
             merge = reducer.merge
             feed(part.add, reducer, "result", ((key, fold(merge, totals)) for key, totals in groups))
@@ -65,17 +72,17 @@ def _blocks(context: Context) -> Iterator[Block]:
     payload = context.payload
     job, round_number, partition, _ = payload.attempt
     pieces = [Piece(*fields) for fields in context.row]
-    seen = dict.fromkeys(pieces, 0)
+    seen: Counter[int] = Counter()
     for piece, data in context.shuffle().read(pieces):
         source = AttemptId(job, round_number - 1, piece.task, piece.attempt)
         try:
-            block = decode_block(data, context.seal, block_context(source, partition, seen[piece]))
+            block = decode_block(data, context.seal, block_context(source, partition, seen[piece.task]))
         except BlockError as error:
             raise LostBlocks(str(error), (piece.task,)) from error
-        seen[piece] += 1
+        seen[piece.task] += 1
         context.measured["records_in"] += len(block.keys)
         context.measured["bytes_in"] += len(data)
         yield block
-    for piece, count in seen.items():
-        if count != piece.blocks:
+    for piece in pieces:
+        if (count := seen[piece.task]) != piece.blocks:
             raise LostBlocks(f"map task {piece.task} wrote {piece.blocks} blocks, {count} were found", (piece.task,))

@@ -91,7 +91,7 @@ class PartitionedBlocks:
             start = 0
             while start < len(some_keys):
                 end = start + self._batches.count
-                self._store(partition, some_keys[start:end], some_values[start:end])
+                self._store(int(partition), some_keys[start:end], some_values[start:end])
                 start = end
 
     def _store(self, partition: int, keys: list[Any], values: list[Any]) -> None:

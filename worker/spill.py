@@ -27,29 +27,29 @@ class Extent(NamedTuple):
 
 
 class SpillFile:
-    """A temporary file without a name: it is gone with the process, however that ends."""
+    """A temporary file without a name: it is gone with the process, however that ends.
+
+    Raises:
+        StoreError: the disk is full, or failed.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the task
+        try:
+            self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the task
+        except OSError as error:
+            raise _full("to local disk", error) from error
         self._end = 0
 
     def append(self, data: bytes) -> Extent:
-        """Write `data` at the end; returns where it lies.
-
-        Raises:
-            StoreError: the disk is full, or failed.
-        """
+        """Write `data` at the end; returns where it lies."""
         view = memoryview(data)
         try:
             self._file.seek(self._end)
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
-            raise StoreError(
-                f"cannot spill {len(data)} bytes to {tempfile.gettempdir()}: {error.strerror}; give the workers more"
-                " memory, or point TMPDIR to a disk with room"
-            ) from error
+            raise _full(f"{len(data)} bytes to {tempfile.gettempdir()}", error) from error
         extent = Extent(self._end, len(data))
         self._end += len(data)
         self._budget.spilled += len(data)
@@ -57,15 +57,27 @@ class SpillFile:
 
     def read(self, extent: Extent) -> bytes:
         """The bytes of `extent`."""
-        self._file.seek(extent.offset)
-        data = self._file.read(extent.size)
-        while len(data) < extent.size:
-            data += self._file.read(extent.size - len(data))
+        data = b""
+        try:
+            self._file.seek(extent.offset)
+            while len(data) < extent.size:
+                more = self._file.read(extent.size - len(data))
+                if not more:
+                    raise StoreError(f"a spilled file in {tempfile.gettempdir()} ends early")
+                data += more
+        except OSError as error:
+            raise StoreError(f"cannot read what was spilled to {tempfile.gettempdir()}: {error.strerror}") from error
         return data
 
     def close(self) -> None:
         """Give the disk space back."""
         self._file.close()
+
+
+def _full(what: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot spill {what}: {error.strerror}; give the workers more memory, or point TMPDIR to a disk with room"
+    )
 
 
 class Batches:
@@ -100,7 +112,9 @@ class Runs:
 
     def add(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Write a run of pairs that are in canonical order of their keys, equal keys together."""
-        self._runs.append(self._write(pairs))
+        # Runs that will be merged together share a file: files that are open at once are limited too.
+        file = SpillFile(self._budget) if len(self._runs) % _FAN_IN == 0 else self._runs[-1].file
+        self._runs.append(self._write(file, pairs))
 
     def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
         """Each key of all runs with its values, in canonical order of the keys.
@@ -109,15 +123,19 @@ class Runs:
         key is asked for.
         """
         while len(self._runs) > _FAN_IN:
-            self._runs = [self._fuse(self._runs[n : n + _FAN_IN]) for n in range(0, len(self._runs), _FAN_IN)]
+            runs, self._runs = self._runs, []
+            for start in range(0, len(runs), _FAN_IN):
+                merged = self._merged(runs[start : start + _FAN_IN])
+                self.add((key, value) for _, key, values in merged for value in values)
+                runs[start].file.close()
         for _, chunks in groupby(self._merged(self._runs), key=itemgetter(0)):
             _, key, values = next(chunks)
             yield key, _flat(values, chunks)  # noqa: B031 - the group goes on after its first chunk
         for run in self._runs:
             run.file.close()
 
-    def _write(self, pairs: Iterable[tuple[Any, Any]]) -> Run:
-        run = Run(SpillFile(self._budget), [])
+    def _write(self, file: SpillFile, pairs: Iterable[tuple[Any, Any]]) -> Run:
+        run = Run(file, [])
         batches = Batches(self._budget.run_block)
         keys: list[Any] = []
         values: list[Any] = []
@@ -132,12 +150,6 @@ class Runs:
         if keys:
             run.blocks.append(run.file.append(encode_block(keys, values, self._seal, "run")))
         return run
-
-    def _fuse(self, runs: list[Run]) -> Run:
-        fused = self._write((key, value) for _, key, values in self._merged(runs) for value in values)
-        for run in runs:
-            run.file.close()
-        return fused
 
     def _merged(self, runs: list[Run]) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
         return heapq.merge(*map(self._chunks, runs), key=itemgetter(0))

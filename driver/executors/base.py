@@ -19,10 +19,12 @@ class Executor(ABC):
     Attributes:
         in_process: whether attempts run in the driver's own process, where its modules are imported.
         poll: seconds after which a barrier looks at the keys even if nothing was reported.
+        closed: whether it has been closed, so that no attempt will end any more.
     """
 
     in_process = False
     poll = 1.0
+    closed = False
 
     @abstractmethod
     def start(self, payloads: Iterable[Payload], ended: Ended) -> None:

@@ -45,4 +45,5 @@ class InlineExecutor(Executor):
 
     def close(self) -> None:
         with self._lock:
+            self.closed = True
             self._waiting.clear()

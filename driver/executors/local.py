@@ -49,13 +49,14 @@ class _Process:
             os.close(answers)
         self._to: BinaryIO = open(self._requests, "wb")  # noqa: SIM115 - closed in `kill`
         self._from: BinaryIO = open(self._answers, "rb", buffering=0)  # noqa: SIM115
+        self._poll = select.poll()  # not select(): that fails when the program has many files open
+        self._poll.register(self._from, select.POLLIN)
 
     def run(self, payload: Payload, timeout: float | None) -> str:
         """Have an attempt run; returns "" when the worker answered, else how the worker ended."""
         try:
             write_frame(self._to, payload.to_json())
-            ready, _, _ = select.select([self._from], [], [], timeout)
-            if not ready:
+            if not self._poll.poll(None if timeout is None else timeout * 1000):
                 self.kill()
                 return f"timed out after {timeout:g} s"
             answer = read_frame(self._from)
@@ -108,7 +109,6 @@ class LocalExecutor(Executor):
         self._cancelled: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._home = ""
-        self._closed = False
 
     def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
         with self._changed:
@@ -132,7 +132,7 @@ class LocalExecutor(Executor):
 
     def close(self) -> None:
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._waiting.clear()
             for _, process in self._running.values():
                 process.kill()
@@ -146,7 +146,7 @@ class LocalExecutor(Executor):
         """Have a thread, and soon a process, for each of so many attempts, up to the limit."""
         if not self._home:
             self._home = tempfile.mkdtemp(prefix="mapreduce-workers-")
-        while not self._closed and len(self._threads) < min(self._workers, wanted):
+        while not self.closed and len(self._threads) < min(self._workers, wanted):
             number = len(self._threads)
             # Daemons: a program that ends without closing its driver must not hang on them.
             thread = threading.Thread(target=self._serve, args=(number,), name=f"worker-{number}", daemon=True)
@@ -173,7 +173,7 @@ class LocalExecutor(Executor):
                     process = None
                 with self._changed:
                     self._running.pop(number, None)
-                    dropped = self._closed or payload.attempt.job in self._cancelled
+                    dropped = self.closed or payload.attempt.job in self._cancelled
                     self._changed.notify_all()
                 if not dropped:
                     ended(payload.attempt, how)
@@ -184,8 +184,8 @@ class LocalExecutor(Executor):
     def _take(self, number: int, process: _Process | None) -> tuple[Payload, Ended] | None:
         """The next attempt for worker `number`, registered as running; None when all is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting)
-            if self._closed:
+            self._changed.wait_for(lambda: self.closed or self._waiting)
+            if self.closed:
                 return None
             payload, ended = self._waiting.popleft()
             if process is not None:

@@ -1,0 +1,1 @@
+"""Word counts with other frameworks: scripts that run wherever these are installed, without this package."""

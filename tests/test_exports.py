@@ -1,0 +1,63 @@
+"""What `import mapreduce` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import mapreduce
+import mapreduce.errors
+import mapreduce.formats
+import mapreduce.objectstore
+
+MODULES = [mapreduce, mapreduce.errors, mapreduce.formats, mapreduce.objectstore]
+# Each costs a worker's start more than it gives, or may not be installed there.
+HEAVY = {"boto3", "botocore", "click", "cloudpickle", "numpy", "psutil", "redis", "rich", "zstandard"}
+# What only a process that starts others needs.
+HEAVY |= {"asyncio", "multiprocessing", "subprocess"}
+
+
+def public(module: ModuleType) -> set[str]:
+    """The names of `module` that are not modules, nor private, nor of `__future__`."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+    }
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_all_is_sorted(module: ModuleType) -> None:
+    """`__all__` is in order, without repetitions, and each of its names exists."""
+    assert module.__all__ == sorted(set(module.__all__))
+    for name in module.__all__:
+        assert hasattr(module, name)
+
+
+def test_all_is_what_is_public() -> None:
+    """Of `mapreduce` and its errors nothing else is public."""
+    assert set(mapreduce.__all__) == public(mapreduce) | {"__version__"}
+    assert set(mapreduce.errors.__all__) == public(mapreduce.errors)
+
+
+def test_all_errors_are_exported() -> None:
+    """Every error can be caught by its name in `mapreduce`, and by its base."""
+    for name in mapreduce.errors.__all__:
+        assert getattr(mapreduce, name) is getattr(mapreduce.errors, name)
+        assert issubclass(getattr(mapreduce, name), mapreduce.MapReduceError)
+        assert name in (mapreduce.errors.__doc__ or "")
+
+
+@pytest.mark.process
+def test_import_is_light() -> None:
+    """Importing the model loads no heavy package, and none of our own above it."""
+    script = "import sys; before = set(sys.modules); import mapreduce; print(*sorted(set(sys.modules) - before))"
+    loaded = {
+        name.partition(".")[0] for name in subprocess.check_output([sys.executable, "-c", script], text=True).split()
+    }
+    assert "mapreduce" in loaded
+    assert loaded & HEAVY == set()
+    assert loaded & {"driver", "worker", "shuffle", "benchmarks"} == set()
