@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print a document for machines instead of tables.")
 _data = click.option(
-    "--data", metavar="DIR", help="Where generated text is kept.  [default: in ~/.cache/mapreduce/bench]"
+    "--data",
+    metavar="DIR",
+    help="Where generated text is kept.  [default: $BENCHMARK_DATA, else ~/.cache/mapreduce/bench]",
 )
-
-
-def _size(default: str) -> Any:
-    return click.option("--size", metavar="SIZE", default=default, show_default=True, help="How much text.")
 
 
 @click.group()
@@ -29,7 +27,7 @@ def bench() -> None:
 
 
 @bench.command()
-@_size("100MB")
+@click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How much text.")
 @_data
 @click.option("--output", metavar="DIR", help="Folder for the output; without one it is deleted in the end.")
 @_json
@@ -69,7 +67,7 @@ def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
 
 
 @bench.command()
-@_size("1GB")
+@click.option("--size", metavar="SIZE", default="1GB", show_default=True, help="How much text.")
 @click.option("--memory", metavar="SIZE", default="256MB", show_default=True, help="Memory that one worker may use.")
 @click.option("--workers", type=int, metavar="N", help="Tasks that run at once.  [default: one for each processor]")
 @_data
@@ -97,6 +95,7 @@ def memory(size: str, memory: str, workers: int | None, data: str | None, *, as_
 @click.option("--markdown", metavar="FILE", help="Write the tables to this file too.")
 @_json
 def peers(
+    *,
     sizes: str,
     runs: int,
     only: str | None,
@@ -105,7 +104,6 @@ def peers(
     timeout: float,
     data: str | None,
     markdown: str | None,
-    *,
     as_json: bool,
 ) -> None:
     """Time whole processes of word counts: this package's, a hand-written one, and other frameworks'."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +21,6 @@ from mapreduce import Job, Mapper, Reducer
 from mapreduce.sizes import format_size
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
@@ -142,17 +142,11 @@ def _run(job: str, metrics: Mapping[str, Any], driver_peak: int) -> Run:
 
 
 def _child(command: Sequence[str]) -> dict[str, Any]:
-    child = subprocess.run(command, stdout=subprocess.PIPE, env=_environ(), check=False)
+    child = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, **with_ours()}, check=False)
     if child.returncode:
         raise click.ClickException(f"{' '.join(command[1:])} ended with exit code {child.returncode}")
     told: dict[str, Any] = json.loads(child.stdout)
     return told
-
-
-def _environ() -> dict[str, str]:
-    import os
-
-    return {**os.environ, **with_ours()}
 
 
 def _expected(files: Sequence[str]) -> dict[str, int]:

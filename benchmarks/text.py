@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: To be raised with every change of the text, so that nobody measures on an older one.
 VERSION = 1
-#: The environment variable that names the folder where text is kept.
-FOLDER = "MAPREDUCE_BENCH_DATA"
+#: The environment variable that names the folder where text is kept; not MAPREDUCE_..., which are settings alone.
+FOLDER = "BENCHMARK_DATA"
 
 _LEAST_FILES = 8
 _FILE_SIZE = 32_000_000
@@ -32,7 +32,7 @@ def review_text(size: int, folder: str | None = None) -> list[str]:
 
     Args:
         size: bytes in all files.
-        folder: where to keep the text; by default MAPREDUCE_BENCH_DATA, else ~/.cache/mapreduce/bench.
+        folder: where to keep the text; by default $BENCHMARK_DATA, else ~/.cache/mapreduce/bench.
 
     Raises:
         OSError: the files cannot be written.

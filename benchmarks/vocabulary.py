@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import isqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Different words of the text.
 WORDS = 200_000
@@ -20,12 +24,12 @@ what get because time only out really me no an which after about works quality b
 got much been other do even nice perfect who price recommend better by your there her he she first two back
 off any some new best small size made long years still received again never came another before then thing
 way right using many money happy how few day since hard look most box gift read worth battery screen light
-water coffee cat dog kids son daughter husband wife week month year star stars it's don't i'm""".split()
+water coffee cat dog kids son daughter husband wife week month year star stars it's don't i'm"""
 _FOREIGN = """café naïve über jalapeño crème façade señor résumé piñata Zoë Ångström smörgåsbord déjà mañana
-bébé кофе отлично спасибо 素晴らしい 很好 좋아요 שלום 👍 ❤ 🎉 “great” ‘nice’ … — €20 25° ½ ™""".split()
-_ONSETS = " b br c ch d f g gr h j k l m n p pl qu r s sh st t th tr v w z".split(" ")
-_NUCLEI = "a e i o u ea ou io ai y".split()
-_CODAS = " n r s t l ng ck m st ty ed er ly".split(" ")
+bébé кофе отлично спасибо 素晴らしい 很好 좋아요 שלום 👍 ❤ 🎉 “great” … — €20 25° ½ ™"""
+_ONSETS = " b br c ch d f g gr h j k l m n p pl qu r s sl st t th tr v w z"
+_NUCLEI = "a e i o oa ea ou io ai y"
+_CODAS = " n r s t l ng lk m st ty ed er ly"
 
 # What a stem becomes, for how many of the most frequent stems, and in how many of 1,000 cases.
 _FORMS = (
@@ -51,7 +55,7 @@ def vocabulary() -> tuple[list[bytes], NDArray[np.int64]]:
         for stem, count in stems[:most]:
             shape = stem.capitalize() if number == _CAPITALIZED else stem.upper() if number == _UPPER else stem
             counts.setdefault(form.format(shape), max(1, count * share // 1000))
-    for rank, word in enumerate(_FOREIGN):
+    for rank, word in enumerate(_FOREIGN.split()):
         counts.setdefault(word, _zipf(300 + 40 * rank))
     for number in range(WORDS - len(counts)):
         counts[f"{number}" if number % 3 else f"${number}.99"] = max(1, _zipf(number) // 100)
@@ -66,8 +70,10 @@ def _zipf(rank: int) -> int:
 
 def _stems() -> list[str]:
     """Words of growing length: common English ones, then made-up ones."""
-    syllables = [onset + nucleus + coda for onset in _ONSETS for nucleus in _NUCLEI for coda in _CODAS]
-    stems = dict.fromkeys(_COMMON)
+    # The empty onset and coda are there too: a space stands before the first.
+    parts = (_ONSETS.split(" "), _NUCLEI.split(" "), _CODAS.split(" "))
+    syllables = ["".join(syllable) for syllable in product(*parts)]
+    stems = dict.fromkeys(_COMMON.split())
     random = np.random.PCG64(20)
     while len(stems) < _STEMS:
         count = 1 if len(stems) < 1_000 else 2 if len(stems) < 30_000 else 3

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from mapreduce.errors import MissingObject, OutputError
+from mapreduce.errors import MissingObject, OutputError, StoreError
 from mapreduce.objectstore import ObjectStore, open_store
 from worker.layout import part_key, temporary_key, temporary_prefix
 from worker.output import Part
@@ -28,7 +28,7 @@ class OutputFolder:
         overwrite: whether an earlier result there may be replaced.
 
     Raises:
-        OutputError: the folder holds something that must not be replaced.
+        OutputError: the folder holds something that must not be replaced, or cannot be written.
     """
 
     def __init__(self, url: str, job: str, *, overwrite: bool) -> None:
@@ -48,6 +48,12 @@ class OutputFolder:
                 f"the output folder {url} holds {strangers[0]}, which no job recorded as its own, so it is not"
                 " overwritten: choose another folder"
             )
+        probe = temporary_key(job, 0, 0)
+        try:  # now, not when hours of work are to be written
+            self._store.put(probe, b"")
+            self._store.delete([probe])
+        except StoreError as error:
+            raise OutputError(f"the output folder {url} cannot be written: {error}") from error
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give the parts their names, in place of those of an earlier result; returns the names."""

@@ -151,9 +151,9 @@ class RoundRun:
         ended: list[tuple[AttemptId, str]] = []
         patience = self._executor.poll
         while self._running and patience:
-            self._executor.step(self._job)
+            stepped = self._executor.step(self._job)
             try:
-                ended.append(self._ended.get(timeout=patience))
+                ended.append(self._ended.get(block=not stepped, timeout=patience))
             except queue.Empty:
                 break
             self._running.discard(ended[-1][0])

@@ -215,7 +215,7 @@ class JobRun:
             names = self._output.publish(parts)
             parts = [part._replace(key=name) for part, name in zip(parts, names, strict=True)]
             store = open_store(self._output.url)
-        else:
+        elif not self._settings.keep_intermediates:
             forget = _Forget(self._settings.storage, [part.key for part in parts if part.key])
         rounds = tuple(map(_summary, self._rounds))
         counters: Counter[str] = Counter()

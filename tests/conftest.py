@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("tests.contract.object_store")
 
-# No deadlines: a busy machine is no failure. Fixtures of hypothesis tests hold nothing that examples change.
+# No deadlines: a busy machine is no failure.
 settings.register_profile(
     "fast",
-    max_examples=50,
+    max_examples=30,
     stateful_step_count=20,
     deadline=None,
     print_blob=True,

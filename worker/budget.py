@@ -29,21 +29,50 @@ class Budget:
         limit: resident bytes at which to spill.
         block: bytes that a block for the shuffle or the output should hold.
         run_block: bytes that a block of a spilled run should hold; many runs are read at once.
+        growth: bytes by which the process may grow before memory is looked at again.
+        resident: gives the resident bytes of the process now.
         spilled: bytes written to local disk so far.
     """
 
     def __init__(self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True) -> None:
-        self._resident = resident or resident_bytes
-        base = self._resident()
+        self.resident = resident or resident_bytes
+        base = self.resident()
         room = max(_MINIMUM, memory - base if own_process else memory)
         self.limit = base + int(room * _SHARE)
         self.block = max(1 << 16, min(1 << 20, room // 64))
         self.run_block = max(1 << 14, min(1 << 20, room // 640))
+        self.growth = room // 32
         self.spilled = 0
 
     def over(self) -> bool:
         """Whether it is time to spill."""
-        return self._resident() > self.limit
+        return self.resident() > self.limit
+
+
+class Pace:
+    """How many items to take before memory is looked at again, since nobody knows how large they are.
+
+    Args:
+        budget: of the attempt.
+        most: items to take at a time while memory hardly grows.
+
+    Attributes:
+        step: items to take next.
+    """
+
+    def __init__(self, budget: Budget, most: int) -> None:
+        self.step = min(16, most)
+        self._budget = budget
+        self._most = most
+        self._last = budget.resident()
+
+    def over(self) -> bool:
+        """Whether it is time to spill, `step` items after this was last asked."""
+        now = self._budget.resident()
+        grown = max(1, now - self._last)
+        self._last = now
+        self.step = max(1, min(2 * self.step, self._most, self.step * self._budget.growth // grown))
+        return now > self._budget.limit
 
 
 def release() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import queue
+import shutil
 import signal
 import struct
 import sys
@@ -69,6 +70,8 @@ def _listen(requests: int, inbox: queue.SimpleQueue[bytes]) -> None:
     with open(requests, "rb") as pipe:
         while (frame := read_frame(pipe)) is not None:
             inbox.put(frame)
+    # The driver is gone without a word: take along what it would have ended and removed.
+    shutil.rmtree(os.environ.get("MAPREDUCE_WORKER_HOME", ""), ignore_errors=True)
     if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # what user code has started ends with us
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from operator import length_hint
 from typing import Any
@@ -12,10 +12,14 @@ from mapreduce.formats import Segment
 from mapreduce.objectstore.registry import open_object
 from mapreduce.stages import Fold
 from shuffle.base import Receipt
+from worker.budget import Pace
 from worker.context import Context, feed, running, short
 from worker.output import Part, part_context
 from worker.sinks import CombiningSink, PartitionedBlocks, PlainSink, Sink, flush
 from worker.tables import Pairs, mapping_table
+
+# Records given to user code before memory is looked at.
+_LOOK = 1024
 
 
 def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
@@ -48,12 +52,24 @@ def _map(context: Context, add: Callable[[Pairs], None]) -> None:
             add(map(_pair, records))
         return
     with running(context, mapper):
-        for records in _records(context):
+        for records in _slices(context, _records(context)):
             items = iter(records)
             context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
             feed(add, mapper, "map", zip(items))
             context.record = str  # an error of the next reading is not this record's
         feed(add, mapper, "finish", [()])
+
+
+def _slices(context: Context, lists: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    """The records of `lists` in lists so short that a sink looks at memory between them in time."""
+    pace = Pace(context.budget, _LOOK)
+    for records in lists:
+        start = 0
+        while start < len(records):
+            end = start + pace.step
+            yield records[start:end]
+            pace.over()
+            start = end
 
 
 def _current(records: list[Any], items: Iterator[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from types import TracebackType
@@ -15,10 +15,14 @@ from mapreduce.formats import OutputFormat
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from mapreduce.seal import Seal
-from worker.budget import Budget
+from worker.budget import Budget, Pace
 from worker.sinks import columns
 from worker.spill import Batches
 from worker.tables import Pairs
+
+
+# Pairs taken from user code before memory is looked at.
+_LOOK = 1024
 
 
 class Part(NamedTuple):
@@ -46,6 +50,7 @@ class PartWriter(ABC):
         self._store = store
         self._key = key
         self._batches = Batches(budget.block)
+        self._pace = Pace(budget, _LOOK)
         self._stack = ExitStack()
         self._writer: Writer | None = None
         self._size = 0
@@ -62,15 +67,27 @@ class PartWriter(ABC):
     def add(self, pairs: Pairs) -> None:
         """Write pairs."""
         pairs = iter(pairs)
-        while batch := list(islice(pairs, self._batches.count)):
-            keys, values = columns(batch)
-            self._records += len(keys)
-            self._add(keys, values)
+        while batch := self._take(pairs):
+            for keys, values in self._batches.split(*columns(batch)):
+                self._records += len(keys)
+                self._add(keys, values)
 
     def finish(self) -> Part:
         """End the object."""
         self._stack.close()
         return Part(self._key if self._writer else "", self._size, self._records, [], None)
+
+    def _take(self, pairs: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+        """The next batch of `pairs`: cut short where it fills memory fast."""
+        batch: list[tuple[Any, Any]] = []
+        while len(batch) < self._batches.count:
+            step = min(self._pace.step, self._batches.count - len(batch))
+            some = list(islice(pairs, step))
+            batch += some
+            self._pace.over()
+            if len(some) < step or self._pace.step < step:
+                break
+        return batch
 
     @abstractmethod
     def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None: ...
@@ -100,7 +117,7 @@ class FormatPart(PartWriter):
         data = self._format.encode(keys, values)
         if not isinstance(data, bytes):
             raise OutputError(f"{self._format!r}.encode gave {type(data).__name__}, not bytes")
-        self._batches.learn(len(data))
+        self._batches.learn(len(keys), len(data))
         self._write(data)
 
 
@@ -117,7 +134,7 @@ class BlockPart(PartWriter):
 
     def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
         block = encode_block(keys, values, self._seal, part_context(self._key, len(self._blocks)))
-        self._batches.learn(plain_size(block))
+        self._batches.learn(len(keys), plain_size(block))
         self._blocks.append(len(block))
         self._write(block)
 

@@ -11,7 +11,7 @@ from mapreduce.blocks import encode_block, plain_size
 from mapreduce.partition import Partitioner, partition_all
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId, Partitioned
-from worker.budget import Budget, release
+from worker.budget import Budget, Pace, release
 from worker.spill import Batches, Extent, SpillFile
 from worker.tables import Pairs, Table
 
@@ -19,6 +19,8 @@ from worker.tables import Pairs, Table
 _SLICE, _SLICE_PER_PARTITION = 65_536, 2_048
 # Pairs that are held uncombined before they are partitioned.
 _HELD, _HELD_PER_PARTITION = 262_144, 4_096
+# Pairs taken from user code before memory is looked at.
+_STEP = 8_192
 
 
 def block_context(attempt: AttemptId, partition: int, number: int) -> str:
@@ -91,14 +93,15 @@ class PartitionedBlocks:
             start = 0
             while start < len(some_keys):
                 end = start + self._batches.count
-                self._store(int(partition), some_keys[start:end], some_values[start:end])
+                for batch in self._batches.split(some_keys[start:end], some_values[start:end]):
+                    self._store(int(partition), *batch)
                 start = end
 
-    def _store(self, partition: int, keys: list[Any], values: list[Any]) -> None:
+    def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:
         blocks = self._blocks.setdefault(partition, [])
         block = encode_block(keys, values, self._seal, block_context(self._attempt, partition, len(blocks)))
-        if len(keys) == self._batches.count:
-            self._batches.learn(plain_size(block))
+        if len(keys) >= self._batches.count:
+            self._batches.learn(len(keys), plain_size(block))
         self._records[partition] = self._records.get(partition, 0) + len(keys)
         self._held += len(block)
         if self._held <= 16 * self._budget.block:
@@ -155,24 +158,19 @@ class PlainSink(Sink):
 
     def __init__(self, blocks: PartitionedBlocks, budget: Budget, partitions: int) -> None:
         self._blocks = blocks
-        self._budget = budget
         self._pairs: list[tuple[Any, Any]] = []
         self._most = max(_HELD, _HELD_PER_PARTITION * partitions)
-        self._step = 64  # grows as long as memory allows: nobody knows how large the pairs are
+        self._pace = Pace(budget, _STEP)
 
     def add(self, pairs: Pairs) -> None:
         pairs = iter(pairs)
-        while batch := list(islice(pairs, self._step)):
+        while batch := list(islice(pairs, self._pace.step)):
             self._pairs += batch
-            if len(batch) < self._step:
-                continue
-            if len(self._pairs) >= self._most:
-                self._flush()
-            elif self._budget.over():
+            if self._pace.over():
                 self._flush()
                 release()
-            else:
-                self._step = min(2 * self._step, _SLICE // 8)
+            elif len(self._pairs) >= self._most:
+                self._flush()
 
     def finish(self) -> Iterator[Partitioned]:
         self._flush()

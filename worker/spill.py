@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -15,8 +16,10 @@ from mapreduce.keys import canonical
 from mapreduce.seal import Seal
 from worker.budget import Budget
 
-# Runs merged at once: each holds a decoded block in memory.
+# Runs merged at once, at most: each holds a decoded block in memory.
 _FAN_IN = 32
+# Batches of more pairs than these are weighed by a sample of about so many.
+_SAMPLED, _SAMPLE = 64, 8
 
 
 class Extent(NamedTuple):
@@ -81,15 +84,41 @@ def _full(what: str, error: OSError) -> StoreError:
 
 
 class Batches:
-    """Cuts a stream of pairs into batches whose blocks hold about `target` bytes."""
+    """Cuts a stream of pairs into batches whose blocks hold about `target` bytes.
+
+    Attributes:
+        count: pairs for the next batch, by what those before came to.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self.count = 32
+        self.count = 1
 
-    def learn(self, size: int) -> None:
-        """Set the next batch's count by the bytes that a batch of `count` pairs came to."""
-        self.count = max(1, min(4 * self.count, self.count * self._target // max(1, size), 1 << 16))
+    def learn(self, pairs: int, size: int) -> None:
+        """Set the next batch's count by the bytes that some pairs came to."""
+        self.count = max(1, min(4 * self.count, pairs * self._target // max(1, size), 1 << 16))
+
+    def split(self, keys: Sequence[Any], values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
+        """The batch as it is, or in parts where its pairs look much larger than those before them."""
+        some = len(keys)
+        if some > _SAMPLED:
+            step = some // _SAMPLE
+            size = _weight([keys[::step], values[::step]]) * step
+            if size > 4 * self._target:
+                self.count = max(1, some * self._target // size)
+                for start in range(0, some, max(self.count, _SAMPLE)):
+                    end = start + max(self.count, _SAMPLE)
+                    yield from self.split(keys[start:end], values[start:end])
+                return
+        yield keys, values
+
+
+def _weight(sample: Any) -> int:
+    """About the bytes of a block of `sample`."""
+    try:
+        return len(pickle.dumps(sample, protocol=5))
+    except Exception:
+        return 0  # only cloudpickle can tell
 
 
 class Run(NamedTuple):
@@ -106,6 +135,7 @@ class Runs:
         self._seal = seal
         self._budget = budget
         self._runs: list[Run] = []
+        self._largest = 1  # bytes of a block
 
     def __bool__(self) -> bool:
         return bool(self._runs)
@@ -122,17 +152,20 @@ class Runs:
         The values of a key come run by run in the order of `add`; they must be read before the next
         key is asked for.
         """
-        while len(self._runs) > _FAN_IN:
+        while len(self._runs) > (fan_in := self._fan_in()):
             runs, self._runs = self._runs, []
-            for start in range(0, len(runs), _FAN_IN):
-                merged = self._merged(runs[start : start + _FAN_IN])
-                self.add((key, value) for _, key, values in merged for value in values)
-                runs[start].file.close()
+            while runs:
+                some, runs = runs[:fan_in], runs[fan_in:]
+                self.add((key, value) for _, key, values in self._merged(some) for value in values)
+                _close(some, runs)
         for _, chunks in groupby(self._merged(self._runs), key=itemgetter(0)):
             _, key, values = next(chunks)
             yield key, _flat(values, chunks)  # noqa: B031 - the group goes on after its first chunk
-        for run in self._runs:
-            run.file.close()
+        _close(self._runs, [])
+
+    def _fan_in(self) -> int:
+        """How many runs to merge at once: fewer where single values are so large that their blocks are."""
+        return max(2, min(_FAN_IN, 2 * _FAN_IN * self._budget.run_block // self._largest))
 
     def _write(self, file: SpillFile, pairs: Iterable[tuple[Any, Any]]) -> Run:
         run = Run(file, [])
@@ -143,13 +176,19 @@ class Runs:
             keys.append(key)
             values.append(value)
             if len(keys) >= batches.count:
-                block = encode_block(keys, values, self._seal, "run")
-                batches.learn(plain_size(block))
-                run.blocks.append(run.file.append(block))
+                self._append(run, batches, keys, values)
                 keys, values = [], []
         if keys:
-            run.blocks.append(run.file.append(encode_block(keys, values, self._seal, "run")))
+            self._append(run, batches, keys, values)
         return run
+
+    def _append(self, run: Run, batches: Batches, keys: list[Any], values: list[Any]) -> None:
+        for some_keys, some_values in batches.split(keys, values):
+            block = encode_block(some_keys, some_values, self._seal, "run")
+            size = plain_size(block)
+            batches.learn(len(some_keys), size)
+            self._largest = max(self._largest, size)
+            run.blocks.append(run.file.append(block))
 
     def _merged(self, runs: list[Run]) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
         return heapq.merge(*map(self._chunks, runs), key=itemgetter(0))
@@ -167,6 +206,12 @@ class Runs:
                     yield encoded, keys[start], values[start:position]
                     start, encoded = position, following
             yield encoded, keys[start], values[start:]
+
+
+def _close(runs: list[Run], others: list[Run]) -> None:
+    """Close the files of `runs`, as far as `others` do not need them."""
+    for file in {run.file for run in runs} - {run.file for run in others}:
+        file.close()
 
 
 def _flat(first: Sequence[Any], chunks: Iterable[tuple[bytes, Any, Sequence[Any]]]) -> Iterator[Any]:

@@ -12,17 +12,15 @@ from itertools import islice
 from typing import Any
 
 from mapreduce.stages import Fold, FoldBy, is_sum
-from worker.budget import Budget
+from worker.budget import Budget, Pace
 from worker.spill import canonical_order
 
 Pairs = Iterable[tuple[Any, Any]]
 
-# Keys by which a table may grow before memory is looked at again.
-_STEP = 5_000
-# Values that a table of lists takes before it combines them or looks at memory.
+# Keys by which a table may grow, or values that it may take, before memory is looked at again.
+_STEP = 8_192
+# Values that a table of lists takes before it combines them.
 _HELD = 100_000
-# Pairs taken from user code at a time where they are counted.
-_BATCH = 8_192
 
 
 class Table(ABC):
@@ -31,7 +29,8 @@ class Table(ABC):
     def __init__(self, budget: Budget, spill: Callable[[Table], None]) -> None:
         self._budget = budget
         self._spill = spill
-        self._room = _STEP
+        self._pace = Pace(budget, _STEP)
+        self._room = self._pace.step
         self.entries: dict[Any, Any] = {}
 
     @abstractmethod
@@ -53,7 +52,7 @@ class Table(ABC):
     def clear(self) -> None:
         """Forget everything."""
         self.entries.clear()
-        self._room = _STEP
+        self._room = self._pace.step
 
     def look(self) -> None:
         """Spill if memory has run out."""
@@ -62,10 +61,10 @@ class Table(ABC):
 
     def _grown(self) -> None:
         """The table has more keys than it had room for: make room, or spill."""
-        if self._budget.over():
+        if self._pace.over():
             self._spill(self)
         else:
-            self._room = len(self.entries) + max(_STEP, len(self.entries) // 16)
+            self._room = len(self.entries) + self._pace.step
 
 
 class SumTable(Table):
@@ -118,23 +117,16 @@ class FoldTable(Table):
 class ListTable(Table):
     """Collects the values of each key in a list."""
 
-    def __init__(self, budget: Budget, spill: Callable[[Table], None]) -> None:
-        super().__init__(budget, spill)
-        self._held = 0
-        self._most = _HELD
-
     def add(self, pairs: Pairs) -> None:
         groups = self.entries
         pairs = iter(pairs)
-        while batch := list(islice(pairs, _BATCH)):
+        while batch := list(islice(pairs, self._pace.step)):
             for key, value in batch:
                 try:
                     groups[key].append(value)
                 except KeyError:
                     groups[key] = [value]
-            self._held += len(batch)
-            if self._held > self._most:
-                self._full()
+            self._taken(len(batch))
 
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
         keys = canonical_order(self.entries) if ordered else self.entries
@@ -143,16 +135,10 @@ class ListTable(Table):
     def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
         return ((key, iter(values)) for key, values in self.entries.items())
 
-    def clear(self) -> None:
-        super().clear()
-        self._held = 0
-        self._most = _HELD
-
-    def _full(self) -> None:
-        if self._budget.over():
+    def _taken(self, count: int) -> None:
+        """The table has taken in `count` pairs."""
+        if self._pace.over():
             self._spill(self)
-        else:
-            self._most = self._held + max(_HELD, self._held // 16)
 
 
 class CombineTable(ListTable):
@@ -163,20 +149,30 @@ class CombineTable(ListTable):
     ) -> None:
         super().__init__(budget, spill)
         self._combiner = combiner
+        self._held = 0
+        self._most = _HELD
 
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
         self._combine()
         return super().pairs(ordered=ordered)
+
+    def clear(self) -> None:
+        super().clear()
+        self._held = 0
+        self._most = _HELD
+
+    def _taken(self, count: int) -> None:
+        self._held += count
+        if self._held > self._most:
+            self._combine()
+        super()._taken(count)
 
     def _combine(self) -> None:
         for values in self.entries.values():
             if len(values) > 1:
                 values[:] = [self._combiner(values)]
         self._held = len(self.entries)
-
-    def _full(self) -> None:
-        self._combine()
-        super()._full()
+        self._most = self._held + max(_HELD, self._held)
 
 
 def mapping_table(

@@ -47,6 +47,7 @@ class _Process:
         finally:
             os.close(requests)
             os.close(answers)
+        self.ended = False
         self._to: BinaryIO = open(self._requests, "wb")  # noqa: SIM115 - closed in `kill`
         self._from: BinaryIO = open(self._answers, "rb", buffering=0)  # noqa: SIM115
         self._poll = select.poll()  # not select(): that fails when the program has many files open
@@ -58,11 +59,13 @@ class _Process:
             write_frame(self._to, payload.to_json())
             if not self._poll.poll(None if timeout is None else timeout * 1000):
                 self.kill()
+                self.ended = True
                 return f"timed out after {timeout:g} s"
             answer = read_frame(self._from)
         except OSError:
             answer = None
         if answer is None:
+            self.ended = True
             return self._died()
         text = answer.decode()
         return text if text.startswith("error") else ""
@@ -105,7 +108,8 @@ class LocalExecutor(Executor):
         self._timeout = timeout
         self._waiting: deque[tuple[Payload, Ended]] = deque()
         self._changed = threading.Condition()
-        self._running: dict[int, tuple[str, _Process]] = {}
+        self._processes: dict[int, _Process] = {}
+        self._running: dict[int, str] = {}
         self._cancelled: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._home = ""
@@ -124,17 +128,17 @@ class LocalExecutor(Executor):
         with self._changed:
             self._cancelled.add(job)
             self._waiting = deque(item for item in self._waiting if item[0].attempt.job != job)
-            for running, process in self._running.values():
-                if running == job:
-                    process.kill()
-            self._changed.wait_for(lambda: all(running != job for running, _ in self._running.values()))
+            for number, running in self._running.items():
+                if running == job and number in self._processes:
+                    self._processes[number].kill()
+            self._changed.wait_for(lambda: job not in self._running.values())
             self._cancelled.discard(job)
 
     def close(self) -> None:
         with self._changed:
             self.closed = True
             self._waiting.clear()
-            for _, process in self._running.values():
+            for process in self._processes.values():
                 process.kill()
             self._changed.notify_all()
         for thread in self._threads:
@@ -154,23 +158,14 @@ class LocalExecutor(Executor):
             thread.start()
 
     def _serve(self, number: int) -> None:
-        process: _Process | None = None
-        trouble = ""
         try:
-            while True:
-                if process is None:
-                    try:
-                        process = _Process(self._home)
-                    except OSError as error:
-                        trouble = f"no worker process could be started: {error}"
-                item = self._take(number, process)
-                if item is None:
-                    return
+            self._spawn(number)
+            while (item := self._take(number)) is not None:
                 payload, ended = item
-                how = process.run(payload, self._timeout) if process is not None else trouble
-                if process is not None and how and not how.startswith("error"):
-                    process.close()
-                    process = None
+                try:
+                    how = self._run(number, payload)
+                except Exception as error:  # the attempt must end for the driver, whatever happens here
+                    how = f"{type(error).__name__}: {error}"
                 with self._changed:
                     self._running.pop(number, None)
                     dropped = self.closed or payload.attempt.job in self._cancelled
@@ -178,16 +173,45 @@ class LocalExecutor(Executor):
                 if not dropped:
                     ended(payload.attempt, how)
         finally:
-            if process is not None:
-                process.close()
+            self._end(number)
 
-    def _take(self, number: int, process: _Process | None) -> tuple[Payload, Ended] | None:
-        """The next attempt for worker `number`, registered as running; None when all is over."""
+    def _run(self, number: int, payload: Payload) -> str:
+        """Have a process run an attempt; returns "" when it answered, else what happened."""
+        process, trouble = self._processes.get(number), ""
+        if process is None:
+            process, trouble = self._spawn(number)
+        if process is None:
+            return trouble
+        try:
+            return process.run(payload, self._timeout)
+        finally:
+            if process.ended:
+                self._end(number)
+
+    def _spawn(self, number: int) -> tuple[_Process | None, str]:
+        """A new process for thread `number`, or why there is none."""
+        try:
+            process = _Process(self._home)
+        except OSError as error:
+            return None, f"no worker process could be started: {error}"
+        with self._changed:
+            self._processes[number] = process
+            if self.closed or self._running.get(number) in self._cancelled:
+                process.kill()
+        return process, ""
+
+    def _end(self, number: int) -> None:
+        with self._changed:
+            process = self._processes.pop(number, None)
+        if process is not None:
+            process.close()
+
+    def _take(self, number: int) -> tuple[Payload, Ended] | None:
+        """The next attempt for thread `number`, registered as running; None when all is over."""
         with self._changed:
             self._changed.wait_for(lambda: self.closed or self._waiting)
             if self.closed:
                 return None
             payload, ended = self._waiting.popleft()
-            if process is not None:
-                self._running[number] = (payload.attempt.job, process)
+            self._running[number] = payload.attempt.job
             return payload, ended

@@ -123,7 +123,7 @@ class ObjectStoreContract:
         for write in writes:
             with pytest.raises(StoreError) as caught:
                 write()
-            assert repr(key)[1:60] in str(caught.value) or repr(key.split("/")[0])[1:60] in str(caught.value)
+            assert repr(key)[1:40] in str(caught.value)
         assert [info.key for info in store.list("")] == ["source"]
 
     def test_put_replaces(self, store: ObjectStore) -> None:
@@ -135,16 +135,15 @@ class ObjectStoreContract:
         assert (store.get("a"), store.size("a")) == (b"", 0)
 
     @pytest.mark.parametrize("start", [0, 1, 9, 10, 11, 5000])
-    @pytest.mark.parametrize("end", [None, 0, 1, 9, 10, 11, 5000])
-    def test_ranges(self, store: ObjectStore, start: int, end: int | None) -> None:
+    def test_ranges(self, store: ObjectStore, start: int) -> None:
         """A range gives the bytes that exist of it: past the end none, and no error."""
         data = b"0123456789"
         store.put("a", data)
-        expected = b"" if end is not None and end < start else data[start:end]
-        assert store.get("a", start, end) == expected
-        with store.open("a", start, end) as stream:
-            assert stream.read() == expected
-            assert stream.read(1) == b""
+        for end in (None, 0, 1, 9, 10, 11, 5000):
+            assert store.get("a", start, end) == data[start:end], end
+            with store.open("a", start, end) as stream:
+                assert stream.read() == data[start:end], end
+                assert stream.read(1) == b""
 
     @pytest.mark.parametrize(("start", "end"), [(0, None), (3, None), (0, 99_000), (70_000, 250_000)])
     def test_streams(self, store: ObjectStore, start: int, end: int | None) -> None:
@@ -219,7 +218,7 @@ class ObjectStoreContract:
         """A context that ends by an exception leaves what was before, and lets the exception pass as it is."""
         store.put("old", b"before")
         for key in ("new", "folder/new", "old"):
-            with pytest.raises(type(error)) as caught, store.create(key) as writer:
+            with pytest.raises(type(error)) as caught, store.create(key) as writer:  # noqa: PT012 - as a caller does
                 writer.write(b"x" * 5000)
                 raise error
             assert caught.value is error

@@ -83,10 +83,10 @@ def test_arrays(data: st.DataObject) -> None:
 
 def test_uncompressed_arrays_share_the_memory_of_the_block() -> None:
     """Decoding copies no array, and aligns it as in the block."""
-    noise = np.frombuffer(np.random.default_rng(1).bytes(80_000), "f8")
+    noise: Any = np.frombuffer(np.random.default_rng(1).bytes(80_000), "f8")
     block = np.frombuffer(encode_block(noise[::-1], noise, SEAL, PLACE), np.uint8)
-    keys, values = decode_block(block.data, SEAL, PLACE)
-    for column in (keys, values):
+    columns: Any = decode_block(block.data, SEAL, PLACE)
+    for column in columns:
         assert np.shares_memory(block, column)
         assert (column.__array_interface__["data"][0] - block.__array_interface__["data"][0]) % 64 == 0
 
@@ -192,7 +192,7 @@ def test_read_frames_truncated(most: int) -> None:
     for size in range(len(data) + 1):
         for stream, length in ((data[:size], len(data)), (data, size), (data[:size], size)):
             frames = read_frames(Trickle(stream, most), length, PLACE)  # type: ignore[arg-type]
-            if length == size and size in ends or size == len(data):
+            if (length == size and size in ends) or size == len(data):
                 assert b"".join(frames) == data[:size]
             else:
                 with pytest.raises(BlockError, match=f"block {PLACE} is truncated"):

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapreduce.columns import Column, decode_column, encode_column
+from mapreduce.columns import Buffer, Column, decode_column, encode_column
 
 
-def copied(values: Sequence[Any]) -> Sequence[Any]:
+def copied(values: Any) -> Any:
     """`values` through buffers that are read-only, as those of a block are."""
     column = encode_column(values)
-    buffers = [memoryview(bytes(buffer)) for buffer in column.buffers]
+    buffers: list[Buffer] = [memoryview(bytes(buffer)) for buffer in column.buffers]
     return decode_column(column._replace(buffers=buffers), len(values))
 
 
@@ -100,7 +100,7 @@ def test_values_can_be_changed(size: int) -> None:
     """A value can be added to in place, whatever its size, as folds do with their totals."""
     values = [np.zeros(size), np.zeros(size).reshape(2, -1).T]
     for value in copied(values):
-        value += 1
+        np.add(value, 1, out=value)
         assert value.sum() == size
     assert values[0].sum() == 0
 

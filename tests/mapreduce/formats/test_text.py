@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mapreduce import ConfigError, InputError, OutputError, PairsInput, TextInput, TextOutput
 from mapreduce.formats.lines import CHUNK
-from tests.mapreduce.formats.reading import LINES, check_every_cut, cut, every_cut, records, stored
+from tests.mapreduce.formats.reading import LINES, check_every_cut, cut, records, stored
 
 #: Text that TextOutput can hold in a key.
 FIELD = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"))
@@ -49,9 +49,9 @@ def test_pairs() -> None:
 @pytest.mark.parametrize("size", [1000, 10 * CHUNK])
 def test_undecodable(form: type[TextInput | PairsInput], bad: int, size: int) -> None:
     """The one byte that is no text is named by file and offset, from whatever split."""
-    content = bytearray(b"0123456789abcde\n" * (CHUNK // 4))
-    content[bad] = 0xE9
-    store = stored(bytes(content))
+    content = b"0123456789abcde\n" * (CHUNK // 4)
+    content = content[:bad] + b"\xe9" + content[bad + 1 :]
+    store = stored(content)
     (segment,) = [
         segment for segment in cut(content, size, "some/in.txt") if segment.start <= bad - bad % 16 < segment.end
     ]
@@ -121,8 +121,6 @@ def test_output_is_input(pairs: list[tuple[str, str]]) -> None:
     data, _ = written(pairs)
     assert records(PairsInput(), data) == pairs
     store = stored(data)
-    for segments in every_cut(data[:40]):
-        assert segments or not data
     for size in (1, 2, 3, 5, 8):
         parts = [part for segment in cut(data, size) for part in PairsInput().read(segment, store, "in")]
         assert [pair for part in parts for pair in part] == pairs
@@ -142,7 +140,7 @@ def test_keys_that_text_cannot_hold(key: Any) -> None:
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\r\n"], ids=ascii)
 def test_values_that_text_cannot_hold(value: str) -> None:
     """A line end in a value is refused; a tab is not."""
-    with pytest.raises(OutputError, match="the value .* of 'key' holds a line end") as caught:
+    with pytest.raises(OutputError, match=r"the value .* of 'key' holds a line end") as caught:
         written([("fine", "a\tb"), ("key", value)])
     assert repr(value) in str(caught.value)
 
