@@ -53,7 +53,7 @@ def group(line: str) -> str:
     return "small" if len(line) % 8 == 0 else "large"
 
 
-groups = Job(mapper=ByLength(), reducer=Measure(), partitions=2, name="grouping without a combiner")
+groups = Job(mapper=ByLength(), reducer=Measure(), partitions=2, name="groups")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ def run(size: int, memory: int, *, workers: int | None = None, data: str | None 
 def _count(size: int, settings: Sequence[str]) -> Run:
     """Count words in a process of its own."""
     told = _child([sys.executable, "-m", "benchmarks.wordcount", f"--size={size}", "--json", *settings])
-    return _run("word count", told["metrics"], told["driver_peak_memory"])
+    return _run("words", told["metrics"], told["driver_peak_memory"])
 
 
 def _run(job: str, metrics: Mapping[str, Any], driver_peak: int) -> Run:
@@ -167,7 +167,7 @@ def _group(size: int, memory: int, workers: int | None, data: str | None) -> dic
     files = review_text(size, data)
     with Driver(memory=memory, workers=workers, callbacks=[progress()]) as driver, driver.run(groups, files) as result:
         peak = peak_memory()
-        return {"pairs": dict(result), "run": vars(_run("grouping", result.metrics, peak))}
+        return {"pairs": dict(result), "run": vars(_run("groups", result.metrics, peak))}
 
 
 def show(report: Report, console: Console) -> None:
@@ -177,7 +177,7 @@ def show(report: Report, console: Console) -> None:
         f"Memory: {format_size(report.budget)} for a worker, {format_size(allowed)} allowed;"
         f" the largest group has {format_size(report.largest_group)}"
     )
-    head = ("", "input", "time", "shuffled", "spilled", "peak of a worker", "within", "peak of the driver")
+    head = ("", "input", "time", "shuffled", "spilled", "peak of\na worker", "within", "peak of\nthe driver")
     sheet = Sheet(title, head)
     for one in report.runs:
         sheet.rows.append(

@@ -120,7 +120,8 @@ def show(report: Report, console: Console) -> None:
         (f"job of {report.tasks:,} no-op tasks, warm workers", report.tasks_seconds),
     ):
         sheet.rows.append((name, f"{statistics.median(times):.3f}", spread(times, 3)))
+    requests = ", ".join(
+        f"{count:,} {kind}" for kind, count in sorted(report.requests.items()) if not kind.startswith("bytes_")
+    )
+    sheet.notes += [f"a task: {report.task_milliseconds:.3f} ms", f"requests of {report.tasks:,} tasks: {requests}"]
     sheet.show(console)
-    requests = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.requests.items()))
-    console.print(f"a task: {report.task_milliseconds:.3f} ms", highlight=False)
-    console.print(f"requests of {report.tasks:,} tasks: {requests}", highlight=False, soft_wrap=True)

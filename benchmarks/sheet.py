@@ -14,28 +14,34 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sheet:
-    """A table; its first column holds names, the others numbers."""
+    """A table; its first column holds names, the others numbers; line breaks in its head are for the terminal."""
 
     title: str
     head: Sequence[str]
     rows: list[Sequence[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def show(self, console: Console) -> None:
         """Print it."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for number, name in enumerate(self.head):
             table.add_column(name, justify="right" if number else "left")
         for row in self.rows:
             table.add_row(*row)
         console.print(table)
+        for note in self.notes:
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
 
     def markdown(self) -> str:
         """The table in Markdown, under its title."""
         rule = ["---"] + ["---:"] * (len(self.head) - 1)
-        lines = [f"| {' | '.join(cells)} |" for cells in (self.head, rule, *self.rows)]
-        return "\n".join((f"### {self.title}", "", *lines, ""))
+        lines = [
+            f"| {' | '.join(cells)} |" for cells in ([name.replace("\n", " ") for name in self.head], rule, *self.rows)
+        ]
+        return "\n".join((f"### {self.title}", "", *lines, "", *(f"{note}  " for note in self.notes), ""))
 
 
 def seconds(value: float) -> str:

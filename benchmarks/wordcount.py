@@ -99,27 +99,35 @@ def show(report: Report, console: Console) -> None:
     """Print a report."""
     metrics = report.metrics
     title = f"Word count of {format_size(metrics['bytes_in'])} in {report.files} files"
-    head = ("", "tasks", "time", "records in", "bytes in", "records out", "bytes out", "spilled", "peak of a worker")
+    head = (
+        "round",
+        "tasks",
+        "time",
+        "records\nin",
+        "bytes\nin",
+        "records\nout",
+        "bytes\nout",
+        "spilled",
+        "peak of\na worker",
+    )
     sheet = Sheet(title, head)
     for one in report.rounds:
-        sheet.rows.append((f"round {one.number}: {one.kind}", str(one.tasks), *_figures(one, one.seconds)))
+        sheet.rows.append((f"{one.number}: {one.kind}", str(one.tasks), *_figures(one, one.seconds)))
     sheet.rows.append(("in all", "", *_figures(_whole(report), report.seconds)))
+    sheet.notes += [
+        f"throughput: {rate(metrics['bytes_in'], report.seconds)}",
+        f"bytes shuffled: {format_size(metrics['bytes_shuffled'])}, spilled: {format_size(metrics['bytes_spilled'])}",
+        f"peak memory of the driver: {format_size(report.driver_peak_memory)}",
+        f"output: {report.difference or 'the same, byte for byte, as by a plain Counter'}",
+    ]
     sheet.show(console)
-    for name, value in (
-        ("throughput", rate(metrics["bytes_in"], report.seconds)),
-        ("bytes shuffled", format_size(metrics["bytes_shuffled"])),
-        ("peak memory of the driver", format_size(report.driver_peak_memory)),
-        ("output", report.difference or "the same, byte for byte, as by a plain Counter"),
-    ):
-        console.print(f"{name}: {value}", highlight=False, soft_wrap=True)
 
 
 def _whole(report: Report) -> Round:
     """The job as if it were one round."""
     first, last, metrics = report.rounds[0], report.rounds[-1], report.metrics
-    spilled, peak = metrics["bytes_spilled"], metrics["peak_memory"]
     return dataclasses.replace(
-        first, records_out=last.records_out, bytes_out=last.bytes_out, spilled=spilled, peak_memory=peak
+        first, records_out=last.records_out, bytes_out=last.bytes_out, peak_memory=metrics["peak_memory"]
     )
 
 
@@ -130,7 +138,6 @@ def _figures(one: Round, time: float) -> tuple[str, ...]:
         format_size(one.bytes_in),
         f"{one.records_out:,}",
         format_size(one.bytes_out),
-        format_size(one.spilled),
         format_size(one.peak_memory),
     )
 

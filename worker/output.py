@@ -20,7 +20,6 @@ from worker.sinks import columns
 from worker.spill import Batches
 from worker.tables import Pairs
 
-
 # Pairs taken from user code before memory is looked at.
 _LOOK = 1024
 

@@ -102,13 +102,12 @@ class Batches:
         """The batch as it is, or in parts where its pairs look much larger than those before them."""
         some = len(keys)
         if some > _SAMPLED:
-            step = some // _SAMPLE
-            size = _weight([keys[::step], values[::step]]) * step
+            every = some // _SAMPLE
+            size = _weight([keys[::every], values[::every]]) * every
             if size > 4 * self._target:
-                self.count = max(1, some * self._target // size)
-                for start in range(0, some, max(self.count, _SAMPLE)):
-                    end = start + max(self.count, _SAMPLE)
-                    yield from self.split(keys[start:end], values[start:end])
+                part = self.count = max(_SAMPLE, some * self._target // size)
+                for start in range(0, some, part):
+                    yield from self.split(keys[start : start + part], values[start : start + part])
                 return
         yield keys, values
 

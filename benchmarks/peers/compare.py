@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.peers.catalogue import OURS, PEERS, Peer
 from benchmarks.process import FOLDER, Whole, machine, run_whole, with_ours
 from benchmarks.reference import count_words, difference
-from benchmarks.sheet import Sheet, rate, spread
+from benchmarks.sheet import Sheet, spread
 from benchmarks.text import review_text
 from mapreduce import ConfigError
 from mapreduce.sizes import format_size
@@ -155,6 +155,8 @@ def _run(peer: Peer, files: Sequence[str], expected: Sequence[bytes], way: Way) 
         environ = {"TMPDIR": temporary, "SPARK_LOCAL_DIRS": temporary}
         # The others' interpreter must not see this one's libraries, so they run as a package of the folder above.
         name, python = f"peers.{peer.script}", way.python or sys.executable
+        # Lithops starts whatever `python` is.
+        environ["PATH"] = os.path.dirname(os.path.abspath(python)) + os.pathsep + os.environ.get("PATH", os.defpath)
         if peer is OURS:
             name, python = f"benchmarks.{name}", sys.executable
             environ |= with_ours()
@@ -184,24 +186,25 @@ def sheets(report: Report) -> list[Sheet]:
 def _sheet(comparison: Comparison, workers: int) -> Sheet:
     sheet = Sheet(
         f"Word count of {format_size(comparison.size)} in {comparison.files} files, {workers} workers, whole processes",
-        ("", "version", "runs", "median s", "least-most s", "throughput", "CPU s", "times ours", "least-most"),
+        ("", "runs", "median\ns", "least-most\ns", "MB/s", "CPU\ns", "times\nours", "least-most"),
     )
     for row in sorted(comparison.rows, key=lambda row: statistics.median(row.seconds) if row.seconds else float("inf")):
         if not row.seconds or row.problem:
-            sheet.rows.append((row.name, row.version, row.problem, *[""] * 6))
+            sheet.notes.append(f"{row.name}: {row.problem}")
             continue
         median = statistics.median(row.seconds)
         sheet.rows.append(
             (
                 row.name,
-                row.version,
                 str(len(row.seconds)),
                 f"{median:.2f}",
                 spread(row.seconds),
-                rate(comparison.size, median),
+                f"{comparison.size / median / 1e6:.1f}",
                 f"{statistics.median(row.cpu):.1f}",
                 f"{statistics.median(row.ratios):.2f}" if row.ratios else "1",
                 spread(row.ratios) if row.ratios else "",
             )
         )
+    versions = ", ".join(f"{row.name} {row.version}" for row in comparison.rows if row.version)
+    sheet.notes.append(f"versions: {versions}")
     return sheet

@@ -231,7 +231,13 @@ class ObjectStoreContract:
         assert not store.put_if_absent("a/b", b"second")
         raw_put("a/c", b"outside")
         assert not store.put_if_absent("a/c", b"second")
-        assert (store.get("a/b"), store.get("a/c")) == (b"first", b"outside")
+        assert store.put_if_absent("empty", b"")
+        assert not store.put_if_absent("empty", b"second")
+        assert {info.key: store.get(info.key) for info in store.list("")} == {
+            "a/b": b"first",
+            "a/c": b"outside",
+            "empty": b"",
+        }
 
     def test_put_if_absent_has_one_winner(self, store: ObjectStore) -> None:
         """Of many threads that race for a key one wins, and the object is the winner's."""

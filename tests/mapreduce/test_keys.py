@@ -229,6 +229,8 @@ def test_order_of_str(one: str, other: str) -> None:
         ("", None),
         ((), frozenset()),
         (("a", "b"), ("ab",)),
+        (("a", "b"), ("a,sb",)),
+        (("a", "b"), ("a\0\0\0\2sb",)),
         ((("a",), "b"), ("a", ("b",))),
         ((1, 2), "12"),
         (0.1, Decimal("0.1")),
