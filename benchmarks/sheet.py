@@ -25,12 +25,13 @@ class Sheet:
         """Print it."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for number, name in enumerate(self.head):
             table.add_column(name, justify="right" if number else "left")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         console.print(table)
         for note in self.notes:
             console.print(note, highlight=False, markup=False, soft_wrap=True)

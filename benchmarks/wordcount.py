@@ -99,17 +99,7 @@ def show(report: Report, console: Console) -> None:
     """Print a report."""
     metrics = report.metrics
     title = f"Word count of {format_size(metrics['bytes_in'])} in {report.files} files"
-    head = (
-        "round",
-        "tasks",
-        "time",
-        "records\nin",
-        "bytes\nin",
-        "records\nout",
-        "bytes\nout",
-        "spilled",
-        "peak of\na worker",
-    )
+    head = ("round", "tasks", "time", "records\nin", "bytes\nin", "records\nout", "bytes\nout", "peak of\na worker")
     sheet = Sheet(title, head)
     for one in report.rounds:
         sheet.rows.append((f"{one.number}: {one.kind}", str(one.tasks), *_figures(one, one.seconds)))

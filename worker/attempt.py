@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import operator
-import resource
-import sys
 import time
 import traceback
 from collections import Counter
@@ -20,7 +18,7 @@ from mapreduce.objectstore import ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle.base import Receipt
-from worker.budget import Budget
+from worker.budget import Budget, peak_bytes
 from worker.code import load_stages, side_files
 from worker.context import Context
 from worker.layout import done_key, failed_key
@@ -98,7 +96,6 @@ def _record(context: Context, receipt: Receipt | None, part: Part | None, starte
     requests: Counter[str] = Counter()
     for store in context.stores:
         requests.update(store.requests.snapshot())
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     written = receipt.records if receipt is not None else part.records if part is not None else 0
     size = receipt.size if receipt is not None else part.size if part is not None else 0
     return {
@@ -114,8 +111,7 @@ def _record(context: Context, receipt: Receipt | None, part: Part | None, starte
             "spilled": context.budget.spilled,
             "started": started,
             "seconds": time.time() - started,
-            # Of the whole life of the process; Linux counts in KiB, macOS in bytes.
-            "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            "peak_memory": peak_bytes(),
             "requests": requests,
         },
     }

@@ -49,6 +49,7 @@ def main(requests: int, answers: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     os.dup2(2, 1)  # what user code prints is for the person, not for the driver's standard output
+    _keep_to_ourselves(requests, answers)
     # Records are many and short-lived; a collection every 700 of them finds nothing.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -64,6 +65,14 @@ def main(requests: int, answers: int) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             write_frame(pipe, answer.encode())
+
+
+def _keep_to_ourselves(*pipes: int) -> None:
+    """Keep what user code starts from holding the pipes open: the driver would not see our end."""
+    for pipe in pipes:
+        os.set_inheritable(pipe, False)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.register_at_fork(after_in_child=lambda: [os.dup2(null, pipe, inheritable=False) for pipe in pipes])
 
 
 def _listen(requests: int, inbox: queue.SimpleQueue[bytes]) -> None:

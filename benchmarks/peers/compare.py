@@ -131,7 +131,7 @@ def _compare(files: Sequence[str], peers: Sequence[Peer], way: Way) -> Compariso
 def _look(peer: Peer, python: str) -> Row:
     """A row that tells the peer's version, or that it is not installed."""
     row = Row(name=peer.name)
-    found = subprocess.run([python, "-c", peer.probe()], capture_output=True, text=True, check=False)
+    found = subprocess.run([python, "-P", "-c", peer.probe()], capture_output=True, text=True, check=False)
     if found.returncode:
         row.missing = True
         row.problem = f"not installed: {(found.stderr.strip().splitlines() or ['no message'])[-1]}"
@@ -153,17 +153,17 @@ def _run(peer: Peer, files: Sequence[str], expected: Sequence[bytes], way: Way) 
         output, temporary = os.path.join(scratch, "output"), os.path.join(scratch, "tmp")
         os.mkdir(temporary)
         environ = {"TMPDIR": temporary, "SPARK_LOCAL_DIRS": temporary}
-        # The others' interpreter must not see this one's libraries, so they run as a package of the folder above.
-        name, python = f"peers.{peer.script}", way.python or sys.executable
-        # Lithops starts whatever `python` is.
-        environ["PATH"] = os.path.dirname(os.path.abspath(python)) + os.pathsep + os.environ.get("PATH", os.defpath)
+        command = ["--input", os.path.dirname(files[0]), "--output", output, "--workers", str(way.workers)]
         if peer is OURS:
-            name, python = f"benchmarks.{name}", sys.executable
-            environ |= with_ours()
-        command = [python, "-m", name, "--input", os.path.dirname(files[0]), "--output", output]
-        whole = run_whole(
-            [*command, "--workers", str(way.workers)], timeout=way.timeout, folder=FOLDER, environ=environ
-        )
+            command = [sys.executable, "-m", f"benchmarks.peers.{peer.script}", *command]
+            folder, environ = scratch, environ | with_ours()
+        else:
+            # Their interpreter must not see this one's libraries, so the scripts are a package of the folder above.
+            python = os.path.abspath(way.python or sys.executable)
+            command = [python, "-m", f"peers.{peer.script}", *command]
+            # Lithops starts whatever `python` is.
+            folder, environ["PATH"] = FOLDER, os.path.dirname(python) + os.pathsep + os.environ.get("PATH", os.defpath)
+        whole = run_whole(command, timeout=way.timeout, folder=folder, environ=environ)
         problem = whole.problem or difference(output, expected)
         return Whole(seconds=whole.seconds, cpu=whole.cpu, problem=problem)
 

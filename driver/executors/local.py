@@ -59,7 +59,6 @@ class _Process:
             write_frame(self._to, payload.to_json())
             if not self._poll.poll(None if timeout is None else timeout * 1000):
                 self.kill()
-                self.ended = True
                 return f"timed out after {timeout:g} s"
             answer = read_frame(self._from)
         except OSError:
@@ -72,6 +71,7 @@ class _Process:
 
     def kill(self) -> None:
         """End the process and all that it started."""
+        self.ended = True
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -178,6 +178,9 @@ class LocalExecutor(Executor):
     def _run(self, number: int, payload: Payload) -> str:
         """Have a process run an attempt; returns "" when it answered, else what happened."""
         process, trouble = self._processes.get(number), ""
+        if process is not None and process.ended:  # killed for a job that had no attempt there any more
+            self._end(number)
+            process = None
         if process is None:
             process, trouble = self._spawn(number)
         if process is None:

@@ -75,9 +75,10 @@ class TextOutput(OutputFormat):
 
     def decode(self, stream: BinaryIO, detail: list[list[str]], name: str) -> Iterator[tuple[Any, Any]]:
         keys, values = (_reader(kinds, what, name) for kinds, what in zip(detail, ("keys", "values"), strict=True))
-        for line in io.TextIOWrapper(stream, "utf-8", newline="\n"):
-            key, _, value = line[:-1].partition("\t")
-            yield keys(key), values(value)
+        with io.TextIOWrapper(stream, "utf-8", newline="\n") as lines:
+            for line in lines:
+                key, _, value = line[:-1].partition("\t")
+                yield keys(key), values(value)
 
 
 def _check(key: Any, value: Any) -> None:

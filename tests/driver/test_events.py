@@ -29,6 +29,13 @@ class Words(Mapper[str, str, int]):
             yield word, 1
 
 
+class Pairs(Mapper[tuple[str, int], str, int]):
+    """Passes pairs on."""
+
+    def map(self, record: tuple[str, int]) -> Iterator[tuple[str, int]]:
+        yield record
+
+
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     """Two lines of words."""
@@ -44,7 +51,8 @@ def job(failures: int = 0, name: str = "") -> Job[str, str, int, str, int]:
 def run(text: Path, events: list[Event], failures: int = 0, *, twice: bool = False) -> str:
     storage = text.parent / "storage"
     driver = Driver(executor="inline", storage=storage, workers=2, retries=1, callbacks=[events.append])
-    with driver.run([job(failures), job()] if twice else job(failures), text) as result:
+    again = Job(mapper=Pairs(), reducer=FoldBy[str, int](max))
+    with driver.run([job(failures), again] if twice else job(failures), text) as result:
         return result.job
 
 

@@ -66,6 +66,7 @@ def test_columns_of_any_types(values: list[Any]) -> None:
         ([2**63], "p"),
         ([1.5], "d"),
         ([b"", b"a"], "b"),
+        (["a", 1], "p"),
         ([1, True], "p"),
         ([1, 1.0], "p"),
         ([None], "p"),

@@ -214,6 +214,32 @@ def test_numbers_of_all_types(value: Fraction, wrap: Any) -> None:
     assert {canonical(wrap(form)) for form in number_forms(value)} == {canonical(wrap(value))}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (datetime(2024, 3, 1, 12, tzinfo=UTC), datetime(2024, 3, 1, 14, tzinfo=timezone(timedelta(hours=2)))),
+        (time(12, tzinfo=UTC), time(14, tzinfo=timezone(timedelta(hours=2)))),
+        (timedelta(1), timedelta(hours=24)),
+        (Decimal("1.10"), Fraction(11, 10)),
+        (Decimal("0E+99999"), False),
+        (10**400, Decimal(10) ** 400),
+        (Pair("a", 1), ("a", True)),
+        (Size.TWO, 2.0),
+        (Name.A, np.str_("a")),
+        (frozenset([1, "a"]), frozenset(["a", 1.0])),
+        (Color.RED, Color.CRIMSON),
+        (Path("a/./b"), PurePosixPath("a/b")),
+        (Point(1, (2,)), Point(1.0, (2 + 0j,))),
+        (Stable("A"), Stable("a")),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_equal_keys(one: Any, other: Any) -> None:
+    """Keys that look different are one."""
+    assert same(one, other)
+    assert canonical(one) == canonical(other)
+
+
 @given(TEXTS.filter(lambda text: isinstance(text, str)), TEXTS.filter(lambda text: isinstance(text, str)))
 def test_order_of_str(one: str, other: str) -> None:
     """The order of str is that of their encodings, lone surrogates included."""

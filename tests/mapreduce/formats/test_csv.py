@@ -124,14 +124,14 @@ def test_line_ends_in_fields_of_files_that_have_none() -> None:
 
 
 @pytest.mark.parametrize("multiline", [True, False])
-@pytest.mark.parametrize("bad", [0, 5, CHUNK - 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 3 * CHUNK])
+@pytest.mark.parametrize("bad", [0, 5, CHUNK - 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 2, 2 * CHUNK - 1, 3 * CHUNK])
 @pytest.mark.parametrize(
     "filler", ["é日,\U0001f600" + "é日" * 99 + "\n", "1,2" + "3" * 501 + "\n"], ids=["multi-byte", "ascii"]
 )
 def test_undecodable(filler: str, bad: int, multiline: bool) -> None:
     """A byte that is no text is named by file and offset, also where characters straddle what is read at a time."""
     row = filler.encode()
-    content = row * (bad // len(row)) + b"x" * (bad % len(row)) + b"\xff" + row * (CHUNK // len(row))
+    content = b"x" * (bad % len(row)) + row * (bad // len(row)) + b"\xff" + row * (CHUNK // len(row))
     with pytest.raises(InputError, match=rf"^in.csv: byte 0xff at offset {bad} is not utf-8"):
         records(CsvInput(header=False, multiline=multiline), content, "in.csv")
     replaced = records(CsvInput(header=False, errors="replace", multiline=multiline), content, "in.csv")
