@@ -68,12 +68,13 @@ def show(result: Result[str, int], console: Console) -> None:
     for word, count in nlargest(10, result, key=lambda pair: (pair[1], pair[0])):
         words.add_row(word, f"{count:,}")
     console.print(words)
-    rounds = Table("round", "tasks", "records in", "bytes in", "records out", "bytes out", "seconds", title="Rounds")
+    rounds = Table("round", "tasks", "pairs or lines read", "pairs written", "seconds", title="Rounds")
     for column in rounds.columns[1:]:
         column.justify = "right"
     for one in result.rounds:
-        sizes = (f"{one.records_in:,}", format_size(one.bytes_in), f"{one.records_out:,}", format_size(one.bytes_out))
-        rounds.add_row(f"{one.number}: {one.kind}", str(one.tasks), *sizes, f"{one.seconds:.2f}")
+        read = f"{one.records_in:,} ({format_size(one.bytes_in)})"
+        written = f"{one.records_out:,} ({format_size(one.bytes_out)})"
+        rounds.add_row(f"{one.number}: {one.kind}", str(one.tasks), read, written, f"{one.seconds:.2f}")
     console.print(rounds)
     for name, count in result.counters.items():
         console.print(f"{name}: {count:,}", highlight=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("tests.contract.object_store")
+pytest.register_assert_rewrite(
+    "tests.contract.executor", "tests.contract.object_store", "tests.contract.shuffle_store", "tests.worker.build"
+)
 
 # No deadlines: a busy machine is no failure.
 settings.register_profile(

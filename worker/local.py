@@ -70,7 +70,7 @@ def main(requests: int, answers: int) -> None:
 def _keep_to_ourselves(*pipes: int) -> None:
     """Keep what user code starts from holding the pipes open: the driver would not see our end."""
     for pipe in pipes:
-        os.set_inheritable(pipe, False)
+        os.set_inheritable(pipe, False)  # noqa: FBT003 - it takes no keywords
     null = os.open(os.devnull, os.O_RDWR)
     os.register_at_fork(after_in_child=lambda: [os.dup2(null, pipe, inheritable=False) for pipe in pipes])
 

@@ -80,6 +80,6 @@ class FaultyStore(ObjectStore):
 
 def open_faulty(name: str) -> FaultyStore:
     """The store at `faulty://<name>`: that at `memory://<name>`, with a script."""
-    store = FaultyStore(MemoryStore(name), lambda *operation: SCRIPTS[name](*operation))
+    store = FaultyStore(MemoryStore(name), SCRIPTS[name])
     store.url = f"faulty://{name}"
     return store

@@ -84,7 +84,7 @@ class ShuffleContract:
         """The way past the store."""
         raise NotImplementedError
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
     @given(data=st.data())
     def test_what_was_written_is_read(self, store: ShuffleStore, data: st.DataObject) -> None:
         """Any pieces of any attempts are read in the order given, their blocks in the order written."""
@@ -212,22 +212,18 @@ class ShuffleContract:
 
     def test_memory_of_a_write_is_bounded(self, store: ShuffleStore) -> None:
         """Blocks are asked for one after the other, and let go when they have been written."""
-        if self.in_memory:
-            pytest.skip("what this store holds, it holds in memory")
         asked: list[tuple[int, int]] = []
         size = 1 << 20
-        one = encode_block([bytes(size)], [0], SEAL, "contract")
-        frame = one[:-32] + bytes(32)  # compressed to little; its length is made up below
 
         def blocks(partition: int) -> Iterator[bytes]:
             for number in range(16):
                 asked.append((partition, number))
-                yield frame + bytes(size - len(frame))
+                yield bytes(size)
 
         tracemalloc.start()
         try:
             store.write(attempt(), (Partitioned(partition, 1, blocks(partition)) for partition in range(4)))
-            assert tracemalloc.get_traced_memory()[1] < 12 * size
+            assert self.in_memory or tracemalloc.get_traced_memory()[1] < 12 * size
         finally:
             tracemalloc.stop()
         assert asked == [(partition, number) for partition in range(4) for number in range(16)]
