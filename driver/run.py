@@ -256,9 +256,16 @@ class JobRun:
             self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
         if self._settings.keep_intermediates:
             return
+        receipts = [
+            commit.receipt for run in self._rounds for commit in run.commits.values() if commit.receipt is not None
+        ]
+        # First, since a shuffle store may lie within the storage and leave a folder there.
+        self._shuffle.discard(receipts)
+        self._shuffle.sweep(attempt for run in self._rounds for attempt in run.started)
         keys = list(self._written)
         for run in self._rounds:
-            keys += [plan_key(self.id, run.number, version) for version in range(run.plans)]
+            # One more than are counted: an interrupt may come when it has just been written.
+            keys += [plan_key(self.id, run.number, version) for version in range(run.plans + 1)]
             keys += [done_key(self.id, run.number, task) for task in range(run.tasks)]
             keys += [failed_key(*attempt) for attempt in run.started]
             # The last round's blocks are the result's, until it is closed.
@@ -267,11 +274,6 @@ class JobRun:
             keys += [key for attempt in run.started if (key := out_key(*attempt)) not in kept]
         self._storage.delete(keys)
         self._storage.sweep(f"jobs/{self.id}/")
-        receipts = [
-            commit.receipt for run in self._rounds for commit in run.commits.values() if commit.receipt is not None
-        ]
-        self._shuffle.discard(receipts)
-        self._shuffle.sweep(attempt for run in self._rounds for attempt in run.started)
 
 
 class _Forget:

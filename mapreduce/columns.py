@@ -76,7 +76,7 @@ def _encode_words(code: str, values: Sequence[float]) -> Column | None:
 
 
 def _words_decoder(code: str) -> Callable[[Any, list[Buffer], int], list[Any]]:
-    def decode(byteorder: str, buffers: list[Buffer], count: int) -> list[Any]:
+    def decode(byteorder: str, buffers: list[Buffer], _count: int) -> list[Any]:
         words = array(code)
         words.frombytes(buffers[0])
         if byteorder != sys.byteorder:
@@ -86,7 +86,7 @@ def _words_decoder(code: str) -> Callable[[Any, list[Buffer], int], list[Any]]:
     return decode
 
 
-def _decode_raw(detail: None, buffers: list[Buffer], count: int) -> list[bytes]:
+def _decode_raw(_detail: None, buffers: list[Buffer], _count: int) -> list[bytes]:
     lengths = array("Q")
     lengths.frombytes(buffers[0])
     stream = io.BytesIO(buffers[1])
@@ -115,7 +115,7 @@ def _encode_pickle(values: Sequence[Any]) -> Column:
     return Column("p", None, [data, *buffers])
 
 
-def _decode_pickle(detail: None, buffers: list[Buffer], count: int) -> list[Any]:
+def _decode_pickle(_detail: None, buffers: list[Buffer], _count: int) -> list[Any]:
     # Copies: over the block's own memory, which is read-only, large arrays could not be added to in place.
     values: list[Any] = pickle.loads(buffers[0], buffers=map(bytearray, buffers[1:]))
     return values
@@ -130,7 +130,7 @@ def _encode_array(values: Any) -> Column:
     return Column("n", [_describe(packed.dtype), list(values.shape)], [packed.reshape(-1).view(np.uint8).data])
 
 
-def _decode_array(detail: Any, buffers: list[Buffer], count: int) -> Any:
+def _decode_array(detail: Any, buffers: list[Buffer], _count: int) -> Any:
     import numpy as np
 
     dtype, shape = detail

@@ -1,18 +1,18 @@
 """Every error that the framework raises on purpose.
 
-    MapReduceError
-    ├── ConfigError (ValueError)        a setting or an argument that cannot be used
-    ├── InputError                      input that is absent, unreadable or not in its format
-    ├── OutputError                     output that cannot or must not be written
-    ├── KeyTypeError (TypeError)        a key that has no stable identity across processes
-    ├── CodeError                       user code that cannot be shipped or loaded
-    ├── StoreError                      an object store that failed or misbehaved
-    │   └── MissingObject (LookupError)
-    ├── AuthenticationError             bytes that do not carry this job's tag
-    ├── BlockError                      a block that is truncated, corrupt or foreign
-    ├── LostBlocks                      committed shuffle data that is gone: the driver re-runs its maps
-    └── JobError                        a job that ended without a result
-        └── TaskError                   ... because one of its tasks failed too often
+MapReduceError
+├── ConfigError (ValueError)        a setting or an argument that cannot be used
+├── InputError                      input that is absent, unreadable or not in its format
+├── OutputError                     output that cannot or must not be written
+├── KeyTypeError (TypeError)        a key that has no stable identity across processes
+├── CodeError                       user code that cannot be shipped or loaded
+├── StoreError                      an object store that failed or misbehaved
+│   └── MissingObject (LookupError)
+├── JobError                        a job that ended without a result
+│   └── TaskError                   ... because one of its tasks failed too often
+├── AuthenticationError             bytes that do not carry this job's tag
+├── BlockError                      a block that is truncated, corrupt or foreign
+└── LostBlocks                      committed shuffle data that is gone: the driver re-runs its maps
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import math
 import sys
 from collections.abc import Callable, Hashable
 from decimal import Decimal
@@ -64,7 +65,7 @@ def _integer(key: int) -> bytes:
 def _real(key: float) -> bytes:
     if key.is_integer():
         return b"n%x" % int(key)
-    if key != key:
+    if math.isnan(key):
         raise KeyTypeError("a NaN cannot be a key: it is not equal to itself; map it to None or to a str first")
     if key in (float("inf"), float("-inf")):
         return b"n+inf" if key > 0 else b"n-inf"
@@ -118,8 +119,7 @@ def _enum(key: enum.Enum) -> bytes:
 
 
 def _class_name(key: object) -> bytes:
-    # Without the module: a class of the script is in __main__ here and elsewhere there.
-    return encode_text(type(key).__qualname__)
+    return encode_text(f"{type(key).__module__}.{type(key).__qualname__}")
 
 
 _BY_TYPE: dict[type, Callable[[Any], bytes]] = {
@@ -128,8 +128,8 @@ _BY_TYPE: dict[type, Callable[[Any], bytes]] = {
     bool: _integer,
     float: _real,
     bytes: _raw,
-    type(None): lambda key: b"0",
-    type(...): lambda key: b"1",
+    type(None): lambda _: b"0",
+    type(...): lambda _: b"1",
     tuple: _tuple,
     frozenset: _frozenset,
     complex: _complex,
@@ -142,8 +142,10 @@ _BY_TYPE: dict[type, Callable[[Any], bytes]] = {
     UUID: lambda key: b"u" + key.bytes,
     PurePosixPath: lambda key: b"p" + encode_text(str(key)),
 }
-_BASES: tuple[type, ...] = (str, bytes, int, float, tuple, frozenset, complex, Decimal, Fraction, datetime.datetime, datetime.date)
-_BASES += (datetime.time, datetime.timedelta, UUID)
+_BASES: tuple[type, ...] = (
+    *(str, bytes, int, float, tuple, frozenset, complex, Decimal, Fraction),
+    *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, UUID),
+)
 
 
 def _by_kind(key: Any) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 from zlib import crc32
 
 from mapreduce.errors import ConfigError
@@ -46,8 +47,9 @@ def partition_all(partitioner: Partitioner, keys: Sequence[Any], partitions: int
         return [crc32(canonical(key)) % partitions for key in keys]
     found = [partitioner(key, partitions) for key in keys]
     for key, partition in zip(keys, found, strict=True):
-        if not isinstance(partition, int) or not 0 <= partition < partitions:
+        if not isinstance(partition, SupportsIndex) or not 0 <= operator.index(partition) < partitions:
             raise ConfigError(
-                f"the partitioner gave {partition!r} for the key {key!r}: it must give an int from 0 to {partitions - 1}"
+                f"the partitioner gave {partition!r} for the key {key!r}: it must give an int from 0 to"
+                f" {partitions - 1}"
             )
-    return found
+    return list(map(int, found))

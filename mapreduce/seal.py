@@ -57,8 +57,8 @@ class Seal:
         Raises:
             AuthenticationError: the tag is not of this secret, context and data.
         """
-        tag, line_end, data = sealed[: 2 * TAG_SIZE], sealed[2 * TAG_SIZE : 2 * TAG_SIZE + 1], sealed[2 * TAG_SIZE + 1 :]
-        if line_end != b"\n" or not hmac.compare_digest(tag, self.tag(context, data).hex().encode()):
+        tag, line_end, data = sealed.partition(b"\n")
+        if not line_end or not hmac.compare_digest(tag, self.tag(context, data).hex().encode()):
             raise AuthenticationError(
                 f"{context}: the tag does not match this job's secret: the object was damaged, or written by"
                 " someone else; it was not loaded"

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite(
-    "tests.contract.executor", "tests.contract.object_store", "tests.contract.shuffle_store", "tests.worker.build"
+    "tests.contract.executor",
+    "tests.contract.object_store",
+    "tests.contract.object_store_writes",
+    "tests.contract.shuffle_store",
+    "tests.worker.build",
 )
 
 # No deadlines: a busy machine is no failure.

@@ -58,19 +58,20 @@ class Pace:
 
     Attributes:
         step: items to take next.
+        resident: resident bytes of the process when this last looked.
     """
 
     def __init__(self, budget: Budget, most: int) -> None:
         self.step = min(16, most)
         self._budget = budget
         self._most = most
-        self._last = budget.resident()
+        self.resident = budget.resident()
 
     def over(self) -> bool:
         """Whether it is time to spill, `step` items after this was last asked."""
         now = self._budget.resident()
-        grown = max(1, now - self._last)
-        self._last = now
+        grown = max(1, now - self.resident)
+        self.resident = now
         self.step = max(1, min(2 * self.step, self._most, self.step * self._budget.growth // grown))
         return now > self._budget.limit
 

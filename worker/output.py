@@ -50,6 +50,7 @@ class PartWriter(ABC):
         self._key = key
         self._batches = Batches(budget.block)
         self._pace = Pace(budget, _LOOK)
+        self._growth = budget.growth
         self._stack = ExitStack()
         self._writer: Writer | None = None
         self._size = 0
@@ -79,12 +80,13 @@ class PartWriter(ABC):
     def _take(self, pairs: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
         """The next batch of `pairs`: cut short where it fills memory fast."""
         batch: list[tuple[Any, Any]] = []
+        full = self._pace.resident + self._growth
         while len(batch) < self._batches.count:
             step = min(self._pace.step, self._batches.count - len(batch))
             some = list(islice(pairs, step))
             batch += some
             self._pace.over()
-            if len(some) < step or self._pace.step < step:
+            if len(some) < step or self._pace.resident > full:
                 break
         return batch
 

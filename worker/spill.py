@@ -76,6 +76,10 @@ class SpillFile:
         """Give the disk space back."""
         self._file.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):  # an attempt that failed did not close it
+            self._file.close()
+
 
 def _full(what: str, error: OSError) -> StoreError:
     return StoreError(

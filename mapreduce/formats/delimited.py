@@ -35,6 +35,7 @@ class CsvInput(InputFormat[Any]):
 
     def __init__(
         self,
+        *,
         header: bool = True,
         delimiter: str = ",",
         quotechar: str = '"',
@@ -59,7 +60,7 @@ class CsvInput(InputFormat[Any]):
         if self.multiline:
             with open_segment(segment, store, key) as stream:
                 rows = self._rows(self._lines(stream, segment.url), segment)
-                yield from self._records(rows, self._names(rows))
+                yield from self._records(rows, self._names(rows, segment.url))
             return
         names = None
         if self.header:
@@ -67,14 +68,23 @@ class CsvInput(InputFormat[Any]):
                 check_size(segment, store.size(key))
             first = next(line_chunks(segment._replace(start=0, end=min(1, segment.size)), store, key), (0, b""))
             run = first[1].partition(b"\n")[0]
-            names = self._names(self._rows(decode_lines(0, run, self.encoding, self.errors, segment.url), segment))
+            lines = decode_lines(0, run, self.encoding, self.errors, segment.url)
+            names = self._names(self._rows(lines, segment), segment.url)
         rows = self._rows(self._cut_lines(segment, store, key), segment, names)
         if self.header and segment.start == 0:
             next(rows, None)
         yield from self._records(rows, names)
 
-    def _names(self, rows: Iterator[list[str]]) -> list[str] | None:
-        return next(rows, []) if self.header else None
+    def _names(self, rows: Iterator[list[str]], url: str) -> list[str] | None:
+        """The names in the first row; None without a header."""
+        if not self.header:
+            return None
+        names = next(rows, [])
+        if names:
+            names[0] = names[0].removeprefix("\ufeff")  # the byte order mark that spreadsheets write
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"{url}: the header names {min(twice)!r} twice; read it with header=False")
+        return names
 
     def _rows(self, lines: Iterable[str], segment: Segment, names: list[str] | None = None) -> Iterator[list[str]]:
         """The rows of `lines`; where there is a header, each as wide as `names` or else the first one."""
@@ -84,13 +94,13 @@ class CsvInput(InputFormat[Any]):
         try:
             for row in reader:
                 if reader.line_num > end + 1 and not self.multiline:
-                    raise csv.Error("a quoted field holds a line end; leave multiline=False out")  # noqa: TRY301
+                    raise csv.Error("a quoted field holds a line end; leave multiline=False out")
                 end = reader.line_num
                 if not row:
                     continue
                 if self.header and len(row) != width:
                     if width is not None:
-                        raise csv.Error(f"it has {len(row)} fields, the header {width}: {repr(row)[:200]}")  # noqa: TRY301
+                        raise csv.Error(f"it has {len(row)} fields, the header {width}: {repr(row)[:200]}")
                     width = len(row)
                 yield row
         except csv.Error as error:

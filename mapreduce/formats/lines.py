@@ -101,7 +101,7 @@ def decode_lines(offset: int, run: bytes, encoding: str, errors: str, name: str)
         raise undecodable(name, offset + error.start, error) from error
     *lines, last = text.split("\n")
     if "\r" in text:
-        lines = [line[:-1] if line.endswith("\r") else line for line in lines]
+        lines = [line.removesuffix("\r") for line in lines]
     if last:  # it has no line end, so a CR at its end is its own
         lines.append(last)
     return lines

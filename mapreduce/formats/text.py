@@ -90,7 +90,7 @@ def _check(key: Any, value: Any) -> None:
 
 _REMEDY = 'use output_format="jsonl" or "pickle"'
 _READERS: dict[str, Callable[[str], Any]] = {
-    "NoneType": lambda text: None,
+    "NoneType": lambda _: None,
     "bool": lambda text: text == "True",
     "float": float,
     "int": int,

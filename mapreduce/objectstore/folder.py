@@ -80,10 +80,7 @@ class FolderStore(ObjectStore):
     def open(self, key: str, start: int = 0, end: int | None = None) -> BinaryIO:
         path = self.path(key)
         try:
-            if start == 0 and end is None:
-                file = FileIO(path)
-            else:
-                file = _RangeIO(path, start, end)
+            file = FileIO(path) if start == 0 and end is None else _RangeIO(path, start, end)
             size = os.fstat(file.fileno()).st_size
         except OSError as error:
             raise self._failed("read", path, error) from error

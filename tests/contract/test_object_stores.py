@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mapreduce.objectstore import FolderStore, MemoryStore, ObjectStore, open_store
-from tests.contract.object_store import ObjectStoreContract, RawGet, RawPut
+from tests.contract.object_store import ObjectStoreContract
+from tests.contract.object_store_writes import RawGet, RawPut
 
 _names = itertools.count()
 

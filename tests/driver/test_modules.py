@@ -35,12 +35,14 @@ def test_modules_beside_the_script(project: Project) -> None:
 
 def test_imports_in_functions(project: Project) -> None:
     """An import in a function or under a condition is followed too."""
-    project({
-        "main.py": "def f():\n    import one",
-        "one.py": "class C:\n    def g(self):\n        if 1:\n            import two.deep as d",
-        "two/__init__.py": "",
-        "two/deep.py": "",
-    })
+    project(
+        {
+            "main.py": "def f():\n    import one",
+            "one.py": "class C:\n    def g(self):\n        if 1:\n            import two.deep as d",
+            "two/__init__.py": "",
+            "two/deep.py": "",
+        }
+    )
     assert shipped() == ["one.py", "two/__init__.py", "two/deep.py"]
 
 
@@ -53,17 +55,19 @@ def test_imported_by_a_computed_name(project: Project) -> None:
 
 def test_packages(project: Project) -> None:
     """A package goes as a whole, with its data, and without caches and hidden folders."""
-    project({
-        "main.py": "import pack.sub.deep",
-        "pack/__init__.py": "",
-        "pack/words.txt": "",
-        "pack/sub/__init__.py": "",
-        "pack/sub/deep.py": "from .. import other",
-        "pack/other.py": "",
-        "pack/data/table.csv": "",
-        "pack/__pycache__/other.cpython-311.pyc": "",
-        "pack/.git/config": "",
-    })
+    project(
+        {
+            "main.py": "import pack.sub.deep",
+            "pack/__init__.py": "",
+            "pack/words.txt": "",
+            "pack/sub/__init__.py": "",
+            "pack/sub/deep.py": "from .. import other",
+            "pack/other.py": "",
+            "pack/data/table.csv": "",
+            "pack/__pycache__/other.cpython-311.pyc": "",
+            "pack/.git/config": "",
+        }
+    )
     assert shipped() == [
         "pack/__init__.py",
         "pack/data/table.csv",

@@ -38,7 +38,11 @@ def run(folder: Path, job: str, contents: list[str], *, overwrite: bool = False)
 
 def held(folder: Path) -> dict[str, str]:
     """The files in the folder; markers without their content."""
-    found = {path.relative_to(folder).as_posix(): path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(folder).as_posix(): path.read_text(errors="replace")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     return {name: "" if name in {SUCCESS, PUBLISHING} else text for name, text in found.items()}
 
 

@@ -25,7 +25,7 @@ from mapreduce.seal import Seal
 from shuffle import AttemptId
 from worker.attempt import Outcome, run_attempt
 from worker.code import Stages
-from worker.layout import code_key
+from worker.layout import code_key, plan_key
 from worker.output import part_context
 from worker.payload import Payload, Range
 
@@ -115,7 +115,7 @@ class Laid:
         self.code = self.put_code(pickled(stages))
         self.bundle = self.put_code(bundle) if bundle else ""
         rows = [[["segment", f"given/{task}", task, task + 1, 1]] for task in range(len(splits))]
-        self._ranges = {0: write_plan(self.storage, self.seal, self.name, 0, 0, rows)}
+        self._ranges = {0: write_plan(self.storage, self.seal, plan_key(self.name, 0, 0), rows)}
         self._others = {"output": "", "files": {}, "memory": 100_000_000, **others}
 
     def put_code(self, code: bytes) -> str:
@@ -161,7 +161,8 @@ class Laid:
 
     def plan_reduce(self, rows: Sequence[Any] | None = None) -> list[Range]:
         """Cross the barrier between maps and reduces."""
-        ranges = write_plan(self.storage, self.seal, self.name, 1, 0, self.rows() if rows is None else rows)
+        key = plan_key(self.name, 1, 0)
+        ranges = write_plan(self.storage, self.seal, key, self.rows() if rows is None else rows)
         self._ranges[1] = ranges
         return ranges
 

@@ -170,3 +170,14 @@ def test_cut_files_need_no_reading_of_the_rest() -> None:
     segment = cut(content, 100_000, "in.csv")[2]
     assert [row for part in CsvInput(multiline=False).read(segment, store, "in") for row in part]
     assert store.requests.snapshot()["get"] <= 4
+
+
+def test_header_with_a_byte_order_mark() -> None:
+    """The mark that spreadsheets write before the first name is no part of it."""
+    assert records(CsvInput(), b"\xef\xbb\xbfa,b\n1,2\n") == [{"a": "1", "b": "2"}]
+
+
+def test_header_with_one_name_twice() -> None:
+    """A column cannot be lost to another of its name."""
+    with pytest.raises(InputError, match="names 'a' twice"):
+        records(CsvInput(), b"a,b,a\n1,2,3\n")
