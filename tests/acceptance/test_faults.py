@@ -1,0 +1,280 @@
+"""Whatever goes wrong on the way, the result is the same, or there is none and the reason is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import Driver, Event, Result
+from driver.events import AttemptFailed, RoundEnded
+from driver.executors import EXECUTORS
+from driver.executors.base import Ended
+from driver.executors.local import LocalExecutor
+from mapreduce import Job, Mapper, Reducer, TaskError
+from tests.acceptance.conftest import contents
+from worker.payload import Payload
+
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_process_left")]
+
+AnyJob = Job[Any, Any, Any, Any, Any]
+
+
+def fail(fault: str) -> None:
+    """Do something bad to the process, or to the attempt."""
+    match fault:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(3)
+        case "exit well":
+            os._exit(0)
+        case "sys.exit":
+            sys.exit(0)
+        case "raise":
+            raise ValueError("on purpose")
+        case "memory":
+            raise MemoryError
+        case "hang":
+            threading.Event().wait()
+        case "system":
+            raise SystemError("from C")
+
+
+class Words(Mapper[str, str, int]):
+    """Words; in attempts before `until`, a task of `tasks` fails at its third line."""
+
+    def __init__(self, fault: str = "", tasks: tuple[int, ...] = (0, 3), until: int = 1) -> None:
+        self.fault = fault
+        self.tasks = tasks
+        self.until = until
+        self.lines = 0
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        self.task.count("lines")
+        self.lines += 1
+        if self.lines == 3 and self.task.attempt < self.until and self.task.index in self.tasks:
+            fail(self.fault)
+        for word in line.split():
+            yield word, 1
+
+
+class Total(Reducer[str, int, str, int]):
+    """Adds; in its first attempt, the second partition's task fails at its third key."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.keys = 0
+
+    def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
+        self.task.count("keys")
+        self.keys += 1
+        if self.keys == 3 and self.task.attempt == 0 and self.task.index == 1:
+            fail(self.fault)
+        yield key, sum(values)
+
+
+class DiesAfterCommit(Words):
+    """The process of the first task's first attempt is killed when its commit record is there."""
+
+    def __init__(self, storage: Path) -> None:
+        super().__init__()
+        self.storage = storage
+
+    def setup(self) -> None:
+        if self.task.index == 0 and self.task.attempt == 0:
+            done = self.storage / "jobs" / self.task.job / "rounds" / "0" / "done" / "00000"
+            threading.Thread(target=self._watch, args=(done,), daemon=True).start()
+
+    @staticmethod
+    def _watch(done: Path) -> None:
+        while not done.exists():
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def job(mapper: Mapper[str, str, int] | None = None, reducer: Total | None = None) -> AnyJob:
+    return Job(mapper=mapper or Words(), reducer=reducer or Total())
+
+
+class Bench:
+    """Runs a job with and without faults on the same input."""
+
+    def __init__(self, text: Path, storage: Path) -> None:
+        self.text = text
+        self.storage = storage
+        self.failed: list[AttemptFailed] = []
+        self.out = text.parent / "out"
+
+    def run(
+        self, job: AnyJob, callback: Callable[[Event], None] = lambda event: None, **settings: Any
+    ) -> Result[Any, Any]:
+        """Run in processes, with an output folder."""
+        callbacks = [callback, self._note]
+        fields = {"workers": 2, "split_size": 1000, "storage": self.storage, **settings}
+        with Driver(callbacks=callbacks, **fields) as driver:
+            return driver.run(job, self.text, self.out, partitions=3)
+
+    def check(self, result: Result[Any, Any]) -> None:
+        """The output, counters and record counts are those of a run in this process, and nothing else is left."""
+        clean = Driver(executor="inline", workers=2, split_size=1000, storage=self.storage)
+        expected = clean.run(job(), self.text, self.text.parent / "clean", partitions=3)
+        assert contents(self.out) == contents(self.text.parent / "clean")
+        assert result.counters == expected.counters == {"lines": 400, "keys": 50}
+        assert [one.records_in for one in result.rounds] == [one.records_in for one in expected.rounds]
+        assert list(self.storage.iterdir()) == []
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, AttemptFailed):
+            self.failed.append(event)
+
+
+@pytest.fixture
+def bench(text: Path, storage: Path) -> Bench:
+    """Runs jobs."""
+    return Bench(text, storage)
+
+
+REASONS = {
+    "kill": "its worker was killed by SIGKILL",
+    "exit": "its worker exited with status 3",
+    "exit well": "its worker exited with status 0",
+    "sys.exit": "SystemExit: 0",
+    "raise": "ValueError: on purpose",
+    "memory": "out of memory",
+    "system": "SystemError: from C",
+}
+
+
+@pytest.mark.parametrize("fault", REASONS)
+def test_first_attempts_fail(bench: Bench, fault: str) -> None:
+    """Tasks of both rounds whose first attempt ends badly are tried again, with the reason told."""
+    result = bench.run(job(Words(fault), Total(fault)))
+    bench.check(result)
+    assert sorted((one.round, one.task, one.attempt) for one in bench.failed) == [(0, 0, 0), (0, 3, 0), (1, 1, 0)]
+    assert all(one.reason.startswith(REASONS[fault]) and one.retried for one in bench.failed)
+    assert [one.attempts - one.tasks for one in result.rounds] == [2, 1]
+
+
+def test_hanging_attempt(bench: Bench) -> None:
+    """An attempt that takes longer than it may is ended, and tried again."""
+    bench.check(bench.run(job(Words("hang", (1,))), timeout=0.5))
+    assert [one.reason for one in bench.failed] == ["timed out after 0.5 s"]
+
+
+def test_killed_after_commit(bench: Bench) -> None:
+    """A task whose worker dies when it has committed is done."""
+    result = bench.run(job(DiesAfterCommit(bench.storage)), workers=1)
+    bench.check(result)
+    assert all(one.task != 0 for one in bench.failed)
+
+
+class Doubling(LocalExecutor):
+    """Starts every attempt a second time, under another number."""
+
+    shift = 100
+
+    def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
+        doubles = []
+        for payload in payloads:
+            attempt = payload.attempt._replace(attempt=payload.attempt.attempt + self.shift)
+            doubles += [payload, replace(payload, attempt=attempt)]
+        super().start(doubles, lambda attempt, how: ended(attempt, how) if attempt.attempt < 100 else None)
+
+
+class Repeating(Doubling):
+    """Starts every attempt twice, as a service does that promises to do it at least once."""
+
+    shift = 0
+
+
+@pytest.mark.parametrize("name", ["Doubling", "Repeating"])
+def test_duplicates(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Attempts that run twice at once count once."""
+    monkeypatch.setitem(EXECUTORS, name, f"{__name__}:{name}")
+    bench.check(bench.run(job(), executor=name, retries=9))
+
+
+def damaged(how: str, bench: Bench, tasks: int = 1) -> Callable[[Event], None]:
+    """A callback that damages the shuffle's data when it has all been written, once."""
+    done = False
+
+    def damage(event: Event) -> None:
+        nonlocal done
+        if not isinstance(event, RoundEnded) or done:
+            return
+        done = True
+        found = sorted((bench.storage / "jobs" / event.job / "shuffle").rglob("*.0"))
+        assert len(found) >= 6
+        for path in found[:tasks]:
+            data = path.read_bytes()
+            match how:
+                case "deleted":
+                    path.unlink()
+                case "emptied":
+                    path.write_bytes(b"")
+                case "truncated":
+                    path.write_bytes(data[:-1])
+                case "a bit flipped":
+                    path.write_bytes(bytes([*data[:200], data[200] ^ 1, *data[201:]]))
+                case "another's":
+                    path.write_bytes(found[-1].read_bytes())
+
+    return damage
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "truncated", "a bit flipped", "another's"])
+def test_damaged_shuffle(bench: Bench, how: str) -> None:
+    """Shuffle data that is gone or damaged is made anew by the map task that wrote it, and by no other."""
+    result = bench.run(job(), damaged(how, bench))
+    bench.check(result)
+    assert {(one.round, one.reason.partition(":")[0], one.retried) for one in bench.failed} == {(1, "LostBlocks", True)}
+    assert result.rounds[0].attempts == result.rounds[0].tasks + 1
+
+
+def test_lost_shuffle(bench: Bench) -> None:
+    """All of the shuffle's data can be lost."""
+    result = bench.run(job(), damaged("deleted", bench, 99))
+    bench.check(result)
+    assert result.rounds[0].attempts == 2 * result.rounds[0].tasks
+
+
+@pytest.mark.parametrize("fault", ["raise", "kill"])
+def test_always_fails(bench: Bench, fault: str) -> None:
+    """A task that fails in all its attempts ends the job with the reason; nothing of the job is left."""
+    with pytest.raises(TaskError, match=REASONS[fault]) as caught:
+        bench.run(job(Words(fault, (2,), until=99)), retries=1)
+    error = caught.value
+    assert (error.round, error.task, error.attempt) == (0, 2, 1)
+    assert error.job == bench.failed[-1].job
+    assert [(one.attempt, one.retried) for one in bench.failed] == [(0, True), (1, False)]
+    assert list(bench.storage.iterdir()) == []
+    assert list(bench.out.iterdir()) == []
+    if fault == "raise":
+        assert error.kind == "ValueError"
+        assert error.source == str(bench.text)
+        assert error.record in map(repr, bench.text.read_text().splitlines())
+        assert "in fail\n" in error.traceback
+        assert error.where.endswith("in fail")
+
+
+def test_failing_reducer(bench: Bench) -> None:
+    """A job that fails in its last round leaves no part either; the key that failed is told."""
+
+    class Always(Total):
+        def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
+            if key == "17":
+                raise ValueError("on purpose")
+            yield key, sum(values)
+
+    with pytest.raises(TaskError, match=r"^reduce task \d of round 1 .*: ValueError: on purpose .* at '17'$"):
+        bench.run(job(reducer=Always()), retries=0)
+    assert list(bench.storage.iterdir()) == []
+    assert list(bench.out.iterdir()) == []
