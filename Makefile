@@ -26,7 +26,7 @@ test: $(INSTALLED_DEV)  ## install, then run every test
 
 .PHONY: test-fast
 test-fast: $(INSTALLED_DEV)  ## run the tests that are not marked slow or process
-	$(VENV)/bin/python -m pytest -m "not slow and not process"
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "not slow and not process"
 
 .PHONY: lint
 lint: $(INSTALLED_DEV)  ## check rules, format and spelling

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from typing import Any
 
 from driver.inputs import InputFile
 from mapreduce.formats import InputFormat, Segment
@@ -12,7 +14,7 @@ _SLACK = 0.1
 
 
 def plan_splits(
-    files: Sequence[InputFile], input_format: InputFormat[object], split_size: int, workers: int
+    files: Sequence[InputFile], input_format: InputFormat[Any], split_size: int, workers: int
 ) -> list[list[Segment]]:
     """Splits of about equal size, each a list of segments.
 

@@ -142,7 +142,11 @@ class Marked(Mapper[tuple[int, str], str, int]):
 
 
 #: The first word of each frequency, marked: map and reduce twice, then a map.
-chain = [words, Job(mapper=Swap(), combiner=min, reducer=First()), Job(mapper=Marked())]
+chain: list[Job[Any, Any, Any, Any, Any]] = [
+    words,
+    Job(mapper=Swap(), combiner=min, reducer=First()),
+    Job(mapper=Marked()),
+]
 
 
 class ByLength:

@@ -81,10 +81,10 @@ def longest(files: dict[str, list[str]]) -> tuple[list[tuple[Any, Any]], dict[st
 
 
 def index(files: dict[str, list[str]]) -> tuple[list[tuple[Any, Any]], dict[str, int]]:
-    pairs = []
-    for word in set(all_words(files)):
-        pairs.append((word, ",".join(sorted(name for name, held in files.items() if word in " ".join(held).split()))))
-    return pairs, {}
+    names = {
+        word: [name for name in sorted(files) if word in " ".join(files[name]).split()] for word in all_words(files)
+    }
+    return [(word, ",".join(found)) for word, found in names.items()], {}
 
 
 def odd_keys(files: dict[str, list[str]]) -> tuple[list[tuple[Any, Any]], dict[str, int]]:
@@ -202,9 +202,9 @@ CASES = {
 def drivers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Driver]]:
     """A driver of this process and one of others, with the same splits."""
     storage = tmp_path_factory.mktemp("storage")
-    with Driver(executor="inline", workers=2, split_size=request.param, storage=storage) as inline:
-        with Driver(workers=2, split_size=request.param, storage=storage) as local:
-            yield [inline, local]
+    settings: dict[str, Any] = {"workers": 2, "split_size": request.param, "storage": storage}
+    with Driver(executor="inline", **settings) as inline, Driver(**settings) as local:
+        yield [inline, local]
     assert list(storage.iterdir()) == []
 
 
@@ -219,7 +219,7 @@ def test_job(name: str, partitions: int, drivers: list[Driver], tmp_path: Path) 
     """The pairs and counters are those of the oracle, and part files do not depend on where the job ran."""
     case, files = CASES[name], lines()
     (tmp_path / "stop.txt").write_text("bee sea")
-    job: Any = case.job(str(tmp_path / "stop.txt")) if case.job is jobs.without else case.job  # type: ignore[operator]
+    job: Any = case.job(str(tmp_path / "stop.txt")) if case.job is jobs.without else case.job
     for key, data in case.encode(files).items():
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / key).write_bytes(data)

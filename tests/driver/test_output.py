@@ -71,7 +71,7 @@ def test_empty_folder(folder: Path) -> None:
 def test_unwritable(folder: Path) -> None:
     """A folder that cannot be written is refused before anything starts."""
     folder.write_text("a file")
-    with pytest.raises(OutputError, match="out cannot be written: .*Not a directory|File exists"):
+    with pytest.raises(OutputError, match=r"out cannot be written: .*(Not a directory|File exists)"):
         OutputFolder(str(folder), "one", overwrite=False)
     with pytest.raises(OutputError, match="cannot be written"):
         OutputFolder(str(folder / "sub"), "one", overwrite=True)

@@ -124,7 +124,7 @@ def closure(held: object) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("make", "path"),
     [
-        (lambda held: Each(held), "mapper.held"),
+        (Each, "mapper.held"),
         (lambda held: Each({"a": [1, (held,)]}), "mapper.held['a'][1][0]"),
         (lambda held: Each(Each(held)), "mapper.held.held"),
         (lambda held: Each(closure(held)), "mapper.held -> variable held"),

@@ -75,7 +75,7 @@ def test_task_error() -> None:
 
 def test_lost_worker() -> None:
     """Where nothing was written down, the error tells how the worker ended; also of one that said nothing at all."""
-    with pytest.raises(TaskError, match="failed: its worker was killed by SIGKILL$"):
+    with pytest.raises(TaskError, match=r"failed: its worker was killed by SIGKILL$"):
         Scripted(lambda attempt: "its worker was killed by SIGKILL").round(retries=0).run()
 
     class Silent(Scripted):

@@ -92,7 +92,8 @@ def test_text_values(folder: Path, name: str, text: str, value: object) -> None:
     """The environment's text becomes the value that the argument would have been."""
     settings = load(folder, {f"MAPREDUCE_{name.upper()}": text})
     assert getattr(settings, name) == value
-    assert settings == load(folder, **{name: value if value is not None else 0})
+    given: dict[str, Any] = {name: value if value is not None else 0}
+    assert settings == load(folder, **given)
 
 
 def test_paths(folder: Path) -> None:
@@ -127,7 +128,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD, ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "value"), BAD, ids=str)
 def test_bad_arguments(folder: Path, name: str, value: Any) -> None:
     """A value that cannot be used is an error that names the setting, its origin and the value."""
     with pytest.raises(ConfigError, match=rf"^argument {name}: ") as caught:
