@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -153,6 +153,8 @@ def _sentence(result: Result[Any, Any]) -> str:
 
 
 def _print_pairs(result: Result[Any, Any]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # keys and values may hold what is not Unicode
     for key, value in result:
         sys.stdout.write(f"{key}\t{value}\n")
     sys.stdout.flush()
@@ -173,10 +175,6 @@ def _main(arguments: Sequence[str], *, debug: bool) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has enough; keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except MapReduceError as error:
         if debug:
             traceback.print_exc()

@@ -39,7 +39,7 @@ def block_rows(commits: Sequence[Commit], split_size: int) -> list[list[list[Any
             continue
         first = start = end = 0
         for number, size in enumerate(commit.part.blocks):
-            if room < size and (rows[-1] or end > start):
+            if room <= 0 and (rows[-1] or end > start):
                 if end > start:
                     rows[-1].append(["blocks", commit.part.key, first, start, end])
                 rows.append([])

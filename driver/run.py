@@ -109,9 +109,14 @@ class JobRun:
                 "output": self._output.url if self._output is not None and last else "",
             }
             if number:
-                rows = block_rows(commits, self._settings.split_size)
+                rows = block_rows(commits, self._share(commits))
             commits = self._run_job(rows, counts[number], common)
         return self._result(commits, began, size)
+
+    def _share(self, commits: Sequence[Commit]) -> int:
+        """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
+        size = sum(commit.part.size for commit in commits if commit.part is not None)
+        return max(1, min(self._settings.split_size, -(-size // self._settings.workers)))
 
     def _partitions(self, job: AnyJob, given: int | None, size: int) -> int:
         """How many partitions the shuffle of `job` has; 0 without a reducer."""

@@ -1,219 +1,357 @@
-"""The command line, as a person at a terminal meets it."""
+"""The command line does what it says, and says what went wrong."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from driver import Driver, Settings
 from driver.cli import main
+from mapreduce import __version__
+from tests.acceptance.conftest import CLI, Python
 
-JOB = """
-from mapreduce import FoldBy, Job, Mapper, Reducer
-import operator
+JOBS = """
+import sys
+from mapreduce import FoldBy, Job, Mapper
+
+print("read")
 
 class Words(Mapper):
+    def __init__(self, bad=None):
+        self.bad = bad
+
     def map(self, line):
+        print("a mapper prints")
         self.task.count("lines")
         for word in line.split():
+            if word == self.bad:
+                raise LookupError(f"no {word}, please")
             yield word, 1
 
-class Total(Reducer):
-    def reduce(self, word, counts):
-        yield word, sum(counts)
-
-class Broken(Mapper):
+class Odd(Mapper):
     def map(self, line):
-        raise ValueError("no such word")
+        yield ("t", 1), {(1, 2): {3}}
+        yield float("nan"), "\\udcff"
+        yield None, [1, {"x": True}]
 
-class Chatty(Words):
+class Many(Mapper):
     def map(self, line):
-        print("chatter")
-        yield from super().map(line)
+        for number in range(100_000):
+            yield number, "x" * 20
 
+add = FoldBy(lambda one, other: one + other)
+good = Job(mapper=Words(), reducer=add, partitions=2)
+bad = Job(mapper=Words("c"), reducer=add)
+odd = Job(mapper=Odd())
+many = Job(mapper=Many())
 """
-ONE = JOB + "words = Job(mapper=Words(), combiner=sum, reducer=Total())\n"
-TEXT = "a b a\nc a\n\nb é\n"
-COUNTS = Counter(TEXT.split())
+ONE_JOB = JOBS.partition("bad = Job")[0]
+MAIN = """
+if __name__ == "__main__":
+    from driver import Driver
+    print(sorted(Driver(storage="storage").run(good, "in.txt")))
+"""
+
+
+class Cli:
+    """Runs the command line in this process."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, output and errors."""
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *self._capsys.readouterr()
+
+    def run(self, job: str, *arguments: str, name: str = "jobs.py") -> tuple[int, str, str]:
+        """Run a job of the file over the input."""
+        return self("run", f"{name}:{job}" if job else name, "in.txt", "--storage", "storage", *arguments)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a job and an input."""
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line in a folder of jobs; attempts run in this process."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAPREDUCE_STORAGE", str(tmp_path / "storage"))
     monkeypatch.setenv("MAPREDUCE_EXECUTOR", "inline")
-    (tmp_path / "job.py").write_text(ONE)
-    (tmp_path / "in.txt").write_text(TEXT)
-    return tmp_path
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "__mapreduce_job__", None)  # put back at the end
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "one.py").write_text(ONE_JOB)
+    (tmp_path / "in.txt").write_text("a b a\nc a\n")
+    return Cli(tmp_path, capsys)
 
 
-def call(*arguments: str) -> int:
-    """The exit code of the command in this process."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return ended.value.code if isinstance(ended.value.code, int) else 1
+COUNTED = ["a\t3", "b\t1", "c\t1"]
 
 
-def counts(text: str) -> dict[str, int]:
-    """Printed pairs."""
-    return {word: int(count) for word, count in (line.split("\t") for line in text.splitlines())}
+def test_pairs_on_standard_output(cli: Cli) -> None:
+    """Without --output the pairs are printed, and nothing else is, whatever user code prints."""
+    code, output, errors = cli.run("good")
+    assert (code, sorted(output.splitlines())) == (0, COUNTED)
+    assert "a mapper prints" in errors
+    assert "round 1: reduce, 2 tasks" in errors
+    assert list((cli.folder / "storage").iterdir()) == []
 
 
-def test_pairs_are_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without an output folder standard output holds the pairs and nothing else."""
-    assert call("run", "job.py", "in.txt") == 0
-    assert counts(capsys.readouterr().out) == COUNTS
-    assert not list((folder / "storage").rglob("*.*"))
+def test_output(cli: Cli) -> None:
+    """With --output there are parts, and a sentence with the counters on standard error."""
+    code, output, errors = cli.run("good", "--output", "out")
+    assert (code, output) == (0, "")
+    assert f"3 pairs in 2 parts in {cli.folder}/out, " in errors
+    assert "  lines: 2\n" in errors
+    assert sorted(path.name for path in (cli.folder / "out").iterdir()) == ["_SUCCESS", "part-00000", "part-00001"]
 
 
-def test_output_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With one, it holds the parts, and what happened is told on standard error."""
-    options = ["--partitions", "3", "--workers", "2", "--split-size", "4B", "--memory", "100MB", "--retries", "1"]
-    assert call("run", "job.py:words", "in.txt", "--output", "out", "--shuffle", "shuffled", *options) == 0
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "4 pairs in 3 parts" in err
-    assert "lines: 4" in err
-    assert sorted(path.name for path in (folder / "out").iterdir()) == [
-        "_SUCCESS",
-        *(f"part-0000{number}" for number in range(3)),
-    ]
-    assert counts("".join(path.read_text() for path in sorted((folder / "out").glob("part-*")))) == COUNTS
-
-
-def test_overwrite(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A result is replaced only when that is asked for."""
-    assert call("run", "job.py", "in.txt", "--output", "out") == 0
-    assert call("run", "job.py", "in.txt", "--output", "out") == 1
-    assert "--overwrite" in capsys.readouterr().err
-    assert call("run", "job.py", "in.txt", "--output", "out", "--overwrite") == 0
-
-
-def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One document for machines, with the pairs where there is no folder for them."""
-    assert call("run", "job.py", "in.txt", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert dict(told["pairs"]) == COUNTS
-    assert told["counters"] == {"lines": 4}
+def test_json(cli: Cli) -> None:
+    """With --json standard output is one JSON document: a summary, and the pairs where no folder has them."""
+    code, output, _ = cli.run("good", "--json")
+    told = json.loads(output)
+    assert code == 0
+    assert sorted(told["pairs"]) == [["a", 3], ["b", 1], ["c", 1]]
+    assert told["counters"] == {"lines": 2}
     assert [one["kind"] for one in told["rounds"]] == ["map", "reduce"]
-    assert call("run", "job.py", "in.txt", "--json", "--output", "out") == 0
-    assert "pairs" not in json.loads(capsys.readouterr().out)
+    assert told["metrics"]["records_out"] == 3
+    code, output, _ = cli.run("good", "--json", "--output", "out")
+    told = json.loads(output)
+    assert (told["output"], told["parts"]) == (str(cli.folder / "out"), ["part-00000", "part-00001"])
+    assert "pairs" not in told
 
 
-def test_keep_intermediates(folder: Path) -> None:
-    """What a job wrote on its way is there to look at."""
-    assert call("run", "job.py", "in.txt", "--output", "out", "--keep-intermediates", "--storage", "kept") == 0
-    assert {path.name for path in (folder / "kept").rglob("*")} >= {"job.json", "plan.0", "done", "shuffle"}
+def test_odd_pairs(cli: Cli) -> None:
+    """Pairs that JSON, or the terminal's encoding, has no words for are shown as Python writes them."""
+    code, output, _ = cli.run("odd", "--json")
+    assert code == 0
+    assert json.loads(output)["pairs"][:3] == [[["t", 1], "{(1, 2): {3}}"], ["nan", "\udcff"], [None, [1, {"x": True}]]]
+    code, output, _ = cli.run("odd")
+    assert (code, output.splitlines()[1]) == (0, "nan\t\\udcff")
 
 
-def test_chain(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A list of jobs can be named."""
-    more = "chain = [Job(mapper=Words()), Job(reducer=FoldBy(operator.add))]\n"
-    (folder / "job.py").write_text(JOB + more)
-    assert call("run", "job.py:chain", "in.txt") == 0
-    assert counts(capsys.readouterr().out) == COUNTS
+def test_only_job(cli: Cli) -> None:
+    """A file with one job needs no name of it."""
+    code, output, _ = cli.run("", name="one.py")
+    assert (code, sorted(output.splitlines())) == (0, COUNTED)
+
+
+def test_inputs(cli: Cli) -> None:
+    """Several inputs, folders and globs are taken together."""
+    (cli.folder / "more").mkdir()
+    (cli.folder / "more" / "x.txt").write_text("c c")
+    code, output, _ = cli("run", "jobs.py:good", "in.txt", "more", "--storage", "storage")
+    assert (code, sorted(output.splitlines())) == (0, ["a\t3", "b\t1", "c\t3"])
+    code, output, _ = cli("run", "jobs.py:good", "m*/*.txt", "--storage", "storage")
+    assert (code, output) == (0, "c\t2\n")
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings of the drivers that are made."""
+    found: list[Settings] = []
+
+    class Spy(Driver):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            found.append(self.settings)
+
+    monkeypatch.setattr("driver.driver.Driver", Spy)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "name", "value"),
     [
-        (["absent.py", "in.txt"], "there is no file 'absent.py'"),
-        (["job.py", "absent.txt"], "'absent.txt' matches no file"),
-        (["job.py:other", "in.txt"], "it has words"),
-        (["job.py", "in.txt", "--workers", "many"], "argument workers: 'many'"),
-        (["job.py", "in.txt", "--memory", "1MB"], "argument memory: '1MB' is too little"),
-        (["job.py", "in.txt", "--executor", "cloud"], "'cloud' is none of inline, local"),
-        (["job.py", "in.txt", "--shuffle", "gopher://x"], "no store serves 'gopher://x'"),
-        (["job.py", "in.txt", "--output", "."], "holds the input"),
+        (["--workers", "3"], "workers", 3),
+        (["--split-size", "1KB"], "split_size", 1000),
+        (["--memory", "128MB"], "memory", 128_000_000),
+        (["--executor", "inline"], "executor", "inline"),
+        (["--storage", "elsewhere"], "storage", "elsewhere"),
+        (["--shuffle", "memory://x"], "shuffle", "memory://x"),
+        (["--retries", "0"], "retries", 0),
+        (["--timeout", "0"], "timeout", None),
+        (["--overwrite"], "overwrite", True),
+        (["--keep-intermediates"], "keep_intermediates", True),
     ],
 )
-def test_wrong_calls(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
-    """Each is told in one paragraph on standard error, without a traceback, and nothing is started."""
-    assert call("run", *arguments) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert told in err
-    assert err.startswith("Error: ")
-    assert len(err.splitlines()) == 1
+def test_settings(cli: Cli, settings: list[Settings], arguments: list[str], name: str, value: object) -> None:
+    """Every setting has its option, which wins over the environment."""
+    code, *_ = cli.run("good", *arguments)
+    found = getattr(settings[0], name)
+    assert code == 0
+    assert found == (str(cli.folder / "elsewhere") if value == "elsewhere" else value)
 
 
-def test_several_jobs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file with more than one job asks which."""
-    (folder / "job.py").write_text(ONE + "again = Job(mapper=Words())\n")
-    assert call("run", "job.py", "in.txt") == 1
-    assert "job.py:NAME with NAME one of words, again" in capsys.readouterr().err
+def test_settings_from_elsewhere(cli: Cli, settings: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no option says comes from the environment and the config file."""
+    (cli.folder / "mapreduce.toml").write_text("retries = 9\noverwrite = true\n")
+    monkeypatch.setenv("MAPREDUCE_WORKERS", "5")
+    cli.run("good")
+    assert (settings[0].retries, settings[0].workers, settings[0].overwrite) == (9, 5, True)
 
 
-def test_job_file_that_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line of the user's file is named."""
-    (folder / "job.py").write_text("import math\nmath.nothing\n")
-    assert call("run", "job.py", "in.txt") == 1
-    assert "job.py, line 2: AttributeError" in capsys.readouterr().err
+def test_partitions(cli: Cli) -> None:
+    """--partitions wins over the job's own number."""
+    cli.run("good", "--partitions", "5", "--output", "out")
+    assert len(list((cli.folder / "out").glob("part-*"))) == 5
 
 
-def test_failing_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The remote exception, its place, the record and the file are told; the traceback only to who asks."""
-    (folder / "job.py").write_text(JOB + "broken = Job(mapper=Broken())\n")
-    assert call("run", "job.py", "in.txt", "--output", "out") == 1
-    told = capsys.readouterr().err
-    for part in ("ValueError: no such word", "job.py:", "in map", "'a b a'", "in.txt"):
-        assert part in told.splitlines()[-1]
-    assert "Traceback" not in told
-    assert not (folder / "out" / "_SUCCESS").exists()
-    assert call("--debug", "run", "job.py", "in.txt") == 1
-    told = capsys.readouterr().err
-    assert "In the worker:\nTraceback" in told
-    assert 'raise ValueError("no such word")' in told
+def test_overwrite(cli: Cli) -> None:
+    """A second run into the same folder needs --overwrite."""
+    assert cli.run("good", "--output", "out")[0] == 0
+    code, _, errors = cli.run("good", "--output", "out")
+    assert (code, "--overwrite" in errors) == (1, True)
+    assert cli.run("good", "--output", "out", "--overwrite", "--partitions", "1")[0] == 0
+    assert len(list((cli.folder / "out").glob("part-*"))) == 1
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["bench"], ["bench", "wordcount"]], ids=" ".join)
-def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "jobs.py", "in.txt"], "jobs.py holds 4 jobs: say which, jobs.py:NAME with NAME one of good, bad, odd"),
+        (["run", "jobs.py:nothing", "in.txt"], "jobs.py has no Job, or list of Jobs, 'nothing'; it has good, bad"),
+        (["run", "nothing.py", "in.txt"], "there is no file 'nothing.py'"),
+        (["run", "jobs.py:good", "nothing.txt"], "the input 'nothing.txt' matches no file"),
+        (["run", "jobs.py:good", "in.txt", "--workers", "many"], "argument workers: 'many' is not a number"),
+        (["run", "jobs.py:good", "in.txt", "--executor", "x"], "argument executor: 'x' is none of inline, local"),
+        (["run", "jobs.py:good", "in.txt", "--storage", "s3://b"], "storage: no store serves 's3://b'"),
+        (["run", "jobs.py:good", "in.txt", "--output", "."], "holds the input"),
+        (["run", "jobs.py:good", "in.txt", "--output", "in.txt/x"], "cannot be written"),
+        (["run", "jobs.py:bad", "in.txt"], "failed: LookupError: no c, please ("),
+    ],
+)
+def test_errors(cli: Cli, arguments: list[str], message: str) -> None:
+    """What goes wrong is one paragraph on standard error, without a traceback, and the exit code is 1."""
+    code, output, errors = cli(*arguments, *(["--storage", "storage"] if "--storage" not in arguments else []))
+    assert (code, output) == (1, "")
+    last = errors.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_debug(cli: Cli, place: str) -> None:
+    """--debug shows tracebacks, the worker's too, wherever it stands."""
+    arguments = ["run", "jobs.py:bad", "in.txt", "--storage", "storage"]
+    code, output, errors = cli(*(["--debug", *arguments] if place == "before" else [*arguments, "--debug"]))
+    assert (code, output) == (1, "")
+    assert errors.count("Traceback (most recent call last):") == 2
+    assert 'raise LookupError(f"no {word}, please")' in errors.partition("In the worker:")[2]
+    assert errors.splitlines()[-1].startswith("Error: map task")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "Missing argument 'JOB'"),
+        (["run", "jobs.py:good"], "Missing argument 'INPUTS...'"),
+        (["run", "jobs.py:good", "in.txt", "--nonsense"], "No such option"),
+        (["run", "jobs.py:good", "in.txt", "--partitions", "0"], "Invalid value for '--partitions'"),
+        (["run", "jobs.py:good", "in.txt", "--partitions", "x"], "Invalid value for '--partitions'"),
+        (["walk"], "No such command 'walk'"),
+    ],
+)
+def test_usage(cli: Cli, arguments: list[str], message: str) -> None:
+    """A command that is not one is told how to be, and the exit code is 2."""
+    code, output, errors = cli(*arguments)
+    assert (code, output) == (2, "")
+    assert "Usage: mapreduce" in errors
+    assert message in errors
+
+
+def test_interrupt(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is one line and 130."""
+
+    def interrupt(place: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("driver.loader.load_job", interrupt)
+    code, output, errors = cli.run("good")
+    assert (code, output, errors.strip()) == (130, "", "interrupted")
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["bench"], ["bench", "wordcount"], ["demo"]])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help(cli: Cli, arguments: list[str], flag: str) -> None:
     """Every command explains itself."""
-    assert call(*command, "--help") == 0
-    assert capsys.readouterr().out.startswith(f"Usage: {' '.join(['mapreduce', *command])}")
+    code, output, errors = cli(*arguments, flag)
+    assert (code, errors) == (0, "")
+    assert output.startswith(" ".join(["Usage: mapreduce", *arguments]))
+    assert len(output.splitlines()) > 5
 
 
-def test_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A call without input is a wrong use, code 2; the version is one line."""
-    assert call("run", "job.py") == 2
-    assert call("run", "job.py", "in.txt", "--no-such-option") == 2
-    assert "Usage" in capsys.readouterr().err
-    assert call("--version") == 0
-    assert capsys.readouterr().out.startswith("mapreduce, version ")
+def test_help_names_every_setting(cli: Cli) -> None:
+    """There is an option for each setting, and it is explained."""
+    output = cli("run", "--help")[1]
+    for name in vars(Settings()):
+        assert f"--{name.replace('_', '-')} " in output
 
 
-def process(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    command = [sys.executable, "-c", "from driver.cli import main; main()", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+def test_help_lists_the_commands(cli: Cli) -> None:
+    """The commands are listed with what they do."""
+    output = cli("--help")[1]
+    for name in ("run", "bench", "demo"):
+        assert f"\n  {name} " in output
+
+
+def test_version(cli: Cli) -> None:
+    """The version is that of the package."""
+    assert cli("--version") == (0, f"mapreduce, version {__version__}\n", "")
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Starts Python programs in a folder with jobs."""
+    python = Python(tmp_path)
+    python.write({"jobs.py": JOBS})
+    return python
 
 
 @pytest.mark.process
-def test_users_prints_stay_out_of_the_output(folder: Path) -> None:
-    """What mappers print in worker processes goes to standard error."""
-    (folder / "job.py").write_text(JOB + "words = Job(mapper=Chatty(), combiner=sum, reducer=Total())\n")
-    out, err = process(folder, "run", "job.py", "in.txt", "--executor", "local").communicate(timeout=60)
-    assert counts(out) == COUNTS
-    assert "chatter" in err
+def test_processes(python: Python) -> None:
+    """In processes too standard output has the pairs alone."""
+    code, output, errors = python.run(*CLI, "run", "jobs.py:good", "in.txt", "--workers", "2", "--memory", "128MB")
+    assert (code, sorted(output.splitlines())) == (0, COUNTED)
+    assert errors.count("a mapper prints") == 2
 
 
 @pytest.mark.process
-def test_reader_that_has_enough(folder: Path) -> None:
-    """A closed pipe ends the command quietly."""
-    (folder / "in.txt").write_text("".join(f"word{number}\n" for number in range(100_000)))
-    running = process(folder, "run", "job.py", "in.txt")
-    assert running.stdout is not None
-    assert running.stderr is not None
-    running.stdout.readline()
-    running.stdout.close()
-    with running.stderr as stream:
-        told = stream.read()
-    assert running.wait(timeout=60) == 1
-    assert "Traceback" not in told
-    assert "BrokenPipe" not in told
+def test_error_in_a_process(python: Python) -> None:
+    """A worker's exception is told, and the exit code is 1."""
+    code, output, errors = python.run(*CLI, "run", "jobs.py:bad", "in.txt", "--retries", "0", "--output", "out")
+    assert (code, output) == (1, "")
+    assert "LookupError: no c, please" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert list((python.folder / "out").iterdir()) == []
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_closed_pipe(python: Python, more: list[str]) -> None:
+    """Output to somebody who has read enough ends quietly."""
+    with python.start(*CLI, "run", "jobs.py:many", "in.txt", *more) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert "Traceback" not in errors
+    assert "Exception ignored" not in errors
+    assert "BrokenPipe" not in errors
+
+
+@pytest.mark.process
+def test_script_of_the_readme(python: Python) -> None:
+    """A file that makes its own driver runs by itself, and as a job of the command line."""
+    python.write({"my_job.py": ONE_JOB + MAIN})
+    code, output, _ = python.run("my_job.py")
+    assert (code, output) == (0, "read\n[('a', 3), ('b', 1), ('c', 1)]\n")
+    code, output, _ = python.run(*CLI, "run", "my_job.py", "in.txt")
+    assert (code, sorted(output.splitlines())) == (0, COUNTED)

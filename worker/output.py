@@ -16,9 +16,8 @@ from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from mapreduce.seal import Seal
 from worker.budget import Budget, Pace
-from worker.sinks import columns
 from worker.spill import Batches
-from worker.tables import Pairs
+from worker.tables import Pairs, columns
 
 # Pairs taken from user code before memory is looked at.
 _LOOK = 1024

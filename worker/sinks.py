@@ -13,7 +13,7 @@ from mapreduce.seal import Seal
 from shuffle.base import AttemptId, Partitioned
 from worker.budget import Budget, Pace, release
 from worker.spill import Batches, Extent, SpillFile
-from worker.tables import Pairs, Table
+from worker.tables import Pairs, Table, columns
 
 # Pairs partitioned at a time; for each partition at least so many, lest blocks become tiny.
 _SLICE, _SLICE_PER_PARTITION = 65_536, 2_048
@@ -26,24 +26,6 @@ _STEP = 8_192
 def block_context(attempt: AttemptId, partition: int, number: int) -> str:
     """The context that a shuffle block is authenticated in."""
     return f"{attempt}/{partition}/{number}"
-
-
-def columns(pairs: Sequence[tuple[Any, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Keys and values of `pairs`.
-
-    Raises:
-        TypeError: one of them is no pair; the message shows it.
-    """
-    if not pairs:
-        return (), ()
-    try:
-        keys, values = zip(*pairs, strict=True)
-    except (TypeError, ValueError):
-        for pair in pairs:
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TypeError(f"(key, value) pairs must be yielded, not {pair!r:.200}") from None
-        raise
-    return keys, values
 
 
 class PartitionedBlocks:

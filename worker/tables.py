@@ -7,7 +7,7 @@ need not be. Memory is looked at only when a table has grown, or between calls o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,24 @@ Pairs = Iterable[tuple[Any, Any]]
 _STEP = 8_192
 # Values that a table of lists takes before it combines them.
 _HELD = 100_000
+
+
+def columns(pairs: Sequence[tuple[Any, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Keys and values of `pairs`.
+
+    Raises:
+        TypeError: one of them is no pair; the message shows it.
+    """
+    if not pairs:
+        return (), ()
+    try:
+        keys, values = zip(*pairs, strict=True)
+    except (TypeError, ValueError):
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"(key, value) pairs must be yielded, not {pair!r:.200}") from None
+        raise
+    return keys, values
 
 
 class Table(ABC):
@@ -121,11 +139,15 @@ class ListTable(Table):
         groups = self.entries
         pairs = iter(pairs)
         while batch := list(islice(pairs, self._pace.step)):
-            for key, value in batch:
-                try:
-                    groups[key].append(value)
-                except KeyError:
-                    groups[key] = [value]
+            try:
+                for key, value in batch:
+                    try:
+                        groups[key].append(value)
+                    except KeyError:
+                        groups[key] = [value]
+            except (TypeError, ValueError):
+                columns(batch)  # shows what is no pair
+                raise
             self._taken(len(batch))
 
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:

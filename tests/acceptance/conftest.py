@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+import mapreduce
 
 
 @pytest.fixture
@@ -37,3 +43,63 @@ def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, but for the marker's content, which names the job."""
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return found | ({"_SUCCESS": b""} if "_SUCCESS" in found else {})
+
+
+#: What `python` is called with to be the command line.
+CLI = ("-P", "-c", "from driver.cli import main; main()")
+
+
+class Python:
+    """Starts Python programs in a folder of their own.
+
+    Attributes:
+        folder: where programs run, and where their files are.
+        temporary: their folder for temporary files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "project"
+        self.temporary = folder / "tmp"
+        self.folder.mkdir()
+        self.temporary.mkdir()
+        (self.folder / "in.txt").write_text("a b a\nc a\n")
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write source files, by name."""
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start Python with these arguments, in a process group of its own."""
+        home = Path(mapreduce.__file__).parent.parent
+        known = {name: value for name, value in os.environ.items() if not name.startswith(("MAPREDUCE_", "PYTHON"))}
+        environ = {**known, "PYTHONPATH": str(home), "TMPDIR": str(self.temporary), "HOME": str(self.temporary)}
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Run Python to its end; returns its exit code, output and errors."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=100)
+        return process.returncode, output, errors
+
+    def output(self, *arguments: str) -> str:
+        """The output of a program that succeeds, and says nothing else."""
+        code, output, errors = self.run(*arguments)
+        assert (code, errors) == (0, "")
+        return output
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Starts Python programs."""
+    return Python(tmp_path)

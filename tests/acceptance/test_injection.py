@@ -1,235 +1,258 @@
-"""User code in worker processes, however the user keeps it."""
+"""The user's code gets to the workers, wherever it was written."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-from textwrap import dedent
-
 import pytest
+
+from tests.acceptance.conftest import CLI, Python
 
 pytestmark = pytest.mark.process
 
-RUN = """
-if __name__ == "__main__":
-    from driver import Driver
-    with Driver(workers=2) as driver:
-        for key, value in sorted(driver.run(job, "in.txt")):
-            print(key, value)
+IMPORTS = """
+import sys
+from driver import Driver
+from mapreduce import FoldBy, Job, Mapper, Reducer
 """
+RUN = """
+with Driver(workers=2, storage="storage") as driver:
+    print(sorted(driver.run(job, "in.txt")))
+"""
+COUNTED = "[('a', 3), ('b', 1), ('c', 1)]\n"
+TOTAL = """
+class Total(Reducer):
+    def reduce(self, word, counts):
+        yield word, sum(counts)
+"""
+WORDS = f"""{TOTAL}
+def cut(line):
+    return line.split(SEPARATOR)
 
+SEPARATOR = " "
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The working folder, with an input."""
-    (tmp_path / "in.txt").write_text("a b\nb\n")
-    return tmp_path
-
-
-def run(folder: Path, *command: str, check: bool = True) -> str:
-    """What a Python process prints that is started in `folder`; its errors, if it is to fail."""
-    environ = {**os.environ, "MAPREDUCE_STORAGE": str(folder / "storage")}
-    done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode == 0) is check, done.stderr
-    return done.stdout if check else done.stderr
-
-
-def write(path: Path, text: str, end: str = "") -> None:
-    """Write a source file, and the folders that it needs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dedent(text) + end)
-
-
-def test_classes_of_the_script(folder: Path) -> None:
-    """Classes, constants, functions and lambdas of __main__ go by value."""
-    write(
-        folder / "my_job.py",
-        """
-        from dataclasses import dataclass
-        from mapreduce import Job, Mapper, Reducer
-
-        SUFFIX = "!"
-
-        def mark(word):
-            return word + SUFFIX
-
-        @dataclass
-        class Words(Mapper):
-            weight: int
-            def map(self, line):
-                for word in line.split():
-                    yield mark(word), self.weight
-
-        class Total(Reducer):
-            def reduce(self, word, counts):
-                yield word, sum(counts)
-
-        job = Job(mapper=Words(weight=2), combiner=lambda values: sum(values), reducer=Total())
-        """,
-        RUN,
-    )
-    assert run(folder, "my_job.py") == "a! 2\nb! 4\n"
-
-
-def test_values_of_classes_of_the_script(folder: Path) -> None:
-    """Objects of the script's own classes travel as keys and values, and come back as such."""
-    write(
-        folder / "my_job.py",
-        """
-        from dataclasses import dataclass
-        from enum import Enum
-        from mapreduce import Job, Mapper, Reducer
-
-        class Kind(Enum):
-            ODD = 1
-            EVEN = 2
-
-        @dataclass(frozen=True, order=True)
-        class Size:
-            letters: int
-
-        class Words(Mapper):
-            def map(self, line):
-                yield (Kind.EVEN if len(line) % 2 == 0 else Kind.ODD, Size(1)), Size(len(line))
-
-        class Largest(Reducer):
-            def reduce(self, key, sizes):
-                yield key[0].name, max(sizes)
-
-        job = Job(mapper=Words(), reducer=Largest())
-        """,
-        RUN,
-    )
-    assert run(folder, "my_job.py") == "ODD Size(letters=3)\n"
-
-
-def test_code_without_a_file(folder: Path) -> None:
-    """`python -c`, as a notebook, has classes in __main__ and no source file."""
-    code = """
-from mapreduce import FoldBy, Job, Mapper
-import operator
 class Words(Mapper):
     def map(self, line):
-        return [(word, 1) for word in line.split()]
-job = Job(mapper=Words(), reducer=FoldBy(operator.add))
+        for word in cut(line):
+            yield word, ONE
+
+ONE = 1
+job = Job(mapper=Words(), combiner=sum, reducer=Total())
 """
-    assert run(folder, "-c", code + RUN) == "a 1\nb 2\n"
 
 
-def test_modules_beside_the_script(folder: Path) -> None:
-    """A package with relative imports, a data file and an import inside a function are found and shipped."""
-    write(folder / "text" / "__init__.py", "from .words import Words\n")
-    write(
-        folder / "text" / "words.py",
-        """
+def test_script(python: Python) -> None:
+    """Classes of the script itself, with the functions and constants that they use."""
+    python.write({"my_job.py": IMPORTS + WORDS + RUN})
+    assert python.output("my_job.py") == COUNTED
+
+
+def test_script_elsewhere(python: Python) -> None:
+    """A script of another folder than the working folder."""
+    python.write(
+        {"sub/my_job.py": IMPORTS + "from helper import plus\n" + WORDS.replace("ONE = 1", "ONE = plus(0)") + RUN}
+    )
+    python.write({"sub/helper.py": "def plus(n): return n + 1"})
+    assert python.output("sub/my_job.py") == COUNTED
+
+
+def test_command(python: Python) -> None:
+    """A script whose whole text is on the command line."""
+    assert python.output("-c", IMPORTS + WORDS + RUN) == COUNTED
+
+
+def test_cells(python: Python) -> None:
+    """Cells that are executed one after the other, as a notebook's; a class that is written anew is a new class."""
+    cells = [IMPORTS, WORDS, RUN, WORDS.replace("ONE = 1", "ONE = 10"), RUN]
+    code = f"for cell in {cells!r}:\n    exec(compile(cell, '<cell>', 'exec'), globals())"
+    assert python.output("-c", code) == COUNTED + "[('a', 30), ('b', 10), ('c', 10)]\n"
+
+
+def test_lambdas_and_closures(python: Python) -> None:
+    """Functions without a name, classes of a function, and what they have closed over."""
+    python.write(
+        {
+            "my_job.py": f"""{IMPORTS}
+def make(factor):
+    class Words(Mapper):
+        def __init__(self, cut):
+            self.cut = cut
+
+        def map(self, line):
+            for word in self.cut(line):
+                yield word, factor
+
+    class Total(Reducer):
+        def reduce(self, word, counts):
+            yield word, sum(counts)
+
+    mapper = Words(lambda line: line.split())
+    combined = Job(mapper=mapper, combiner=lambda counts: sum(counts), reducer=Total())
+    folded = Job(mapper=mapper, reducer=FoldBy(lambda one, other: one + other))
+    return combined, folded
+
+with Driver(workers=2, storage="storage") as driver:
+    for factor in (1, 7):
+        for job in make(factor):
+            print(sorted(driver.run(job, "in.txt")))
+"""
+        }
+    )
+    sevenfold = "[('a', 21), ('b', 7), ('c', 7)]\n"
+    assert python.output("my_job.py") == COUNTED + COUNTED + sevenfold + sevenfold
+
+
+def test_module_beside_the_script(python: Python) -> None:
+    """Modules beside the script, also those that only a function imports, in the worker."""
+    python.write(
+        {
+            "my_words.py": f"{IMPORTS}{WORDS.replace('ONE = 1', 'from numbers_of_mine import ONE')}",
+            "numbers_of_mine.py": "ONE = 1",
+            "late.py": "def twice(n): return 2 * n",
+            "my_job.py": f"""{IMPORTS}
+import my_words
+class Twice(my_words.Total):
+    def reduce(self, word, counts):
+        from late import twice
+        yield word, twice(sum(counts))
+job = Job(mapper=my_words.Words(), reducer=Twice())
+{RUN}""",
+        }
+    )
+    assert python.output("my_job.py") == "[('a', 6), ('b', 2), ('c', 2)]\n"
+
+
+def test_packages(python: Python) -> None:
+    """Packages with relative imports and data, packages without __init__.py, and one that is run as a module."""
+    python.write(
+        {
+            "pack/__init__.py": "",
+            "pack/words.py": f"""{IMPORTS}
+from . import data
+from .sub.total import Total
+class Words(Mapper):
+    def map(self, line):
         from importlib.resources import files
-        from mapreduce import Mapper
-        from .marks import marked
-
-        class Words(Mapper):
-            def setup(self):
-                self.stop = set(files("text").joinpath("stop.txt").read_text().split())
-            def map(self, line):
-                from lazily import upper
-                for word in line.split():
-                    if word not in self.stop:
-                        yield marked(upper(word)), 1
-        """,
+        one = int(files("pack").joinpath("one.txt").read_text())
+        for word in data.cut(line):
+            yield word, one
+""",
+            "pack/data.py": "from space.cutting import cut",
+            "pack/one.txt": "1",
+            "pack/sub/__init__.py": "",
+            "pack/sub/total.py": IMPORTS + TOTAL,
+            "pack/__main__.py": f"""{IMPORTS}
+from .words import Words, Total
+job = Job(mapper=Words(), reducer=Total())
+{RUN}""",
+            "space/cutting.py": "def cut(line): return line.split()",
+        }
     )
-    write(folder / "text" / "marks.py", "def marked(word):\n    return word + '!'\n")
-    write(folder / "text" / "stop.txt", "a\n")
-    write(folder / "lazily.py", "def upper(word):\n    return word.upper()\n")
-    write(
-        folder / "my_job.py",
-        """
-        from mapreduce import Job
-        from mapreduce import FoldBy
-        import operator
-        from text import Words
-        job = Job(mapper=Words(), reducer=FoldBy(operator.add))
-        """,
-        RUN,
+    assert python.output("-m", "pack") == COUNTED
+
+
+def test_job_file(python: Python) -> None:
+    """The file of a job for the command line, and what lies beside it."""
+    python.write(
+        {
+            "jobs/my_job.py": f"{IMPORTS}\nfrom helper import ZERO{WORDS.replace('ONE = 1', 'ONE = ZERO + 1')}",
+            "jobs/helper.py": "ZERO = 0",
+        }
     )
-    assert run(folder, "my_job.py") == "B! 2\n"
-    away = folder / "elsewhere"
-    away.mkdir()
-    (folder / "in.txt").rename(away / "in.txt")
-    assert run(away, str(folder / "my_job.py")) == "B! 2\n"
+    code, output, errors = python.run(*CLI, "run", "jobs/my_job.py", "in.txt", "--storage", "storage")
+    assert (code, sorted(output.splitlines())) == (0, ["a\t3", "b\t1", "c\t1"])
+    assert "shipping helper" in errors
 
 
-def test_module_that_changes_between_two_jobs(folder: Path) -> None:
-    """Warm workers run the code of the job at hand, not what an earlier job left in them."""
-    write(folder / "helper.py", "def mark(word):\n    return word + '1'\n")
-    write(
-        folder / "my_job.py",
-        """
-        import importlib, os, sys
-        sys.dont_write_bytecode = True
+def test_edited_module(python: Python) -> None:
+    """A module that is edited between two runs of one driver is the new one for both sides."""
+    python.write(
+        {
+            "helper.py": "FACTOR = 1",
+            "my_job.py": f"""{IMPORTS}
+import importlib, pathlib
+import helper
+class Words(Mapper):
+    def map(self, line):
         import helper
-        from driver import Driver
-        from mapreduce import Job, Mapper
-
-        class Words(Mapper):
-            def map(self, line):
-                import helper
-                yield helper.mark(line), os.getpid()
-
-        with Driver(workers=2) as driver:
-            first = dict(driver.run(Job(mapper=Words()), "in.txt"))
-            with open("helper.py", "w") as file:
-                file.write("def mark(word):\\n    return word + '2'\\n")
-            importlib.reload(helper)
-            second = dict(driver.run(Job(mapper=Words()), "in.txt"))
-        print(sorted(first), sorted(second), len({*first.values(), *second.values()}) <= 2)
-        """,
+        for word in line.split():
+            yield word, helper.FACTOR
+job = Job(mapper=Words(), reducer=FoldBy(lambda one, other: one + other))
+with Driver(workers=2, storage="storage") as driver:
+    for text in ("FACTOR = 1", "FACTOR = 100", "FACTOR = 1"):
+        pathlib.Path("helper.py").write_text(text)
+        print(sorted(driver.run(job, "in.txt")))
+""",
+        }
     )
-    assert run(folder, "my_job.py") == "['a b1', 'b1'] ['a b2', 'b2'] True\n"
+    new = COUNTED.replace(")", "00)")
+    assert python.output("my_job.py") == COUNTED + new + COUNTED
 
 
-def test_what_cannot_be_shipped(folder: Path) -> None:
-    """The part of the stage that cannot be pickled is named, with the way out."""
-    write(
-        folder / "my_job.py",
-        """
-        import sqlite3
-        from mapreduce import Job, Mapper
-        class Words(Mapper):
-            def __init__(self):
-                self.tools = {"db": sqlite3.connect(":memory:")}
-            def map(self, line):
-                yield line, 1
-        job = Job(mapper=Words())
-        """,
-        RUN,
+def test_unpicklable(python: Python) -> None:
+    """A connection in a mapper is an error that says where it is, before anything starts."""
+    python.write(
+        {
+            "my_job.py": f"""{IMPORTS}
+import sqlite3
+class Words(Mapper):
+    def __init__(self):
+        self.conn = sqlite3.connect(":memory:")
+    def map(self, line):
+        yield line, 1
+job = Job(mapper=Words())
+if __name__ == "__main__":
+    {RUN.replace(chr(10), chr(10) + "    ")}"""
+        }
     )
-    told = run(folder, "my_job.py", check=False)
-    assert "CodeError: mapper.tools['db'] cannot be shipped" in told
-    assert "sqlite3.Connection" in told
-    assert "setup()" in told
+    code, output, errors = python.run("my_job.py")
+    assert (code, output) == (1, "")
+    last = errors.splitlines()[-1]
+    assert last.startswith("mapreduce.errors.CodeError: mapper.conn cannot be shipped to the workers: it is a sqlite3.")
+    code, output, errors = python.run(*CLI, "run", "my_job.py", "in.txt", "--storage", "storage")
+    assert (code, output) == (1, "")
+    assert errors.startswith("Error: mapper.conn cannot be shipped")
 
 
-def test_module_that_workers_lack(folder: Path) -> None:
-    """A module that exists in the memory of the driver alone is an error that names it."""
-    write(
-        folder / "my_job.py",
-        """
-        import sys, types
-        from mapreduce import Job, Mapper
-        made = types.ModuleType("made")
-        exec("def mark(word): return word * 2", made.__dict__)
-        sys.modules["made"] = made
-        class Words(Mapper):
-            def map(self, line):
-                import made
-                yield made.mark(line), 1
-        job = Job(mapper=Words())
-        """,
-        RUN,
+def test_missing_in_the_worker(python: Python) -> None:
+    """A module that the driver alone can see is an error that says so."""
+    python.write(
+        {
+            "my_job.py": f"""{IMPORTS}
+import types
+ghost = types.ModuleType("ghost")
+sys.modules["ghost"] = ghost
+exec("class Words(object):\\n    pass", vars(ghost))
+class Words(Mapper):
+    def __init__(self):
+        self.held = ghost.Words()
+    def map(self, line):
+        yield line, 1
+ghost.Words.__module__ = "ghost"
+job = Job(mapper=Words())
+try:
+    {RUN.strip().replace(chr(10), chr(10) + "    ")}
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+        }
     )
-    told = run(folder, "my_job.py", check=False)
-    assert "No module named 'made'" in told
-    assert "TaskError: map task" in told
+    output = python.output("my_job.py")
+    assert output.startswith("TaskError map task ")
+    assert "does not load in the worker: ModuleNotFoundError: No module named 'ghost'" in output
+
+
+@pytest.mark.parametrize("name", ["driver", "shuffle", "worker"])
+def test_shadowed_names(python: Python, name: str) -> None:
+    """A file of the user's that hides a package of ours is named."""
+    python.write({f"{name}.py": "", "my_job.py": "from mapreduce import Job"})
+    code, output, errors = python.run("my_job.py")
+    assert (code, output) == (1, "")
+    last = errors.splitlines()[-1]
+    assert last.startswith(f"ImportError: {python.folder}/{name}.py hides the package '{name}' of mapreduce")
+    assert "rename that file" in last
+
+
+def test_names_of_ours_beside_the_job_file(python: Python) -> None:
+    """The command line, which has its own packages by then, is not confused by such a file."""
+    python.write({"worker.py": "1 / 0", "my_job.py": IMPORTS + WORDS})
+    code, output, _ = python.run(*CLI, "run", "my_job.py", "in.txt", "--storage", "storage")
+    assert (code, len(output.splitlines())) == (0, 3)

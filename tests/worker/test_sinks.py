@@ -19,8 +19,8 @@ from shuffle import AttemptId
 from shuffle.base import Partitioned
 from tests.worker.build import Memory, ordered
 from worker.budget import Budget
-from worker.sinks import CombiningSink, PartitionedBlocks, PlainSink, Sink, block_context, columns, flush
-from worker.tables import SumTable
+from worker.sinks import CombiningSink, PartitionedBlocks, PlainSink, Sink, block_context, flush
+from worker.tables import SumTable, columns
 
 SEAL = Seal(b"a secret of the tests")
 ATTEMPT = AttemptId("job", 0, 7, 1)
