@@ -31,7 +31,7 @@ def segment_rows(splits: Sequence[Sequence[Segment]]) -> list[list[list[Any]]]:
 
 
 def block_rows(commits: Sequence[Commit], split_size: int) -> list[list[list[Any]]]:
-    """Rows of about `split_size` bytes over the blocks that a round before wrote, in their order."""
+    """Rows over the blocks that a round before wrote, in their order; a row ends when it has `split_size` bytes."""
     rows: list[list[list[Any]]] = [[]]
     room = split_size
     for commit in commits:
