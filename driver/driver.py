@@ -127,7 +127,7 @@ class Driver:
             CodeError: something of the job cannot be shipped.
             TaskError: a task failed in all its attempts.
         """
-        jobs = [job] if isinstance(job, Job) else list(job)
+        jobs = list(job) if isinstance(job, Sequence) else [job]
         for one in jobs:
             if not isinstance(one, Job):
                 raise ConfigError(f"Driver.run takes a Job or a list of Jobs, not {one!r}")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver import Driver, Event
+from driver.executors.local import LocalExecutor
 from mapreduce import Job, JobError, Mapper, Reducer, TaskError
 
 
@@ -105,6 +106,18 @@ def test_closed_and_used_again(tmp_path: Path, text: Path) -> None:
         driver.close()
         after = {pid for pid, _ in driver.run(Job(mapper=Process()), text)}
     assert before.isdisjoint(after)
+
+
+@pytest.mark.process
+def test_idle_worker_dies(tmp_path: Path, text: Path) -> None:
+    """A worker that dies while it has nothing to do, or that is ended with another's job, costs nobody an attempt."""
+    with Driver(workers=1, storage=tmp_path / "storage", retries=0) as driver:
+        [(before, _), *_] = driver.run(Job(mapper=Process()), text)
+        executor = driver._executor
+        assert isinstance(executor, LocalExecutor)
+        executor._processes[0].kill()
+        [(after, _), *_] = driver.run(Job(mapper=Process()), text)
+    assert before != after
 
 
 class Wait(Mapper[str, str, int]):

@@ -11,7 +11,7 @@ import threading
 import types
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import cloudpickle
 import pytest
 
 import driver.packaging
+from driver.modules import find_modules
 from driver.packaging import Package, package
 from mapreduce import CodeError, FoldBy, Job, Mapper, Reducer
 from tests.driver.conftest import Project
@@ -82,12 +83,17 @@ def test_no_bundle(project: Project) -> None:
     assert ship(Each()).bundle == b""
 
 
-def test_bundle_is_deterministic(project: Project) -> None:
-    """The same files are the same archive, whenever they were written; others are another."""
+def test_bundle_is_deterministic(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same files are the same archive, whenever they were written and found; others are another."""
     folder = project({"main.py": "import one, two", "two.py": "", "one.py": "x = 1"})
     first = ship(Each()).bundle
     os.utime(folder / "one.py", (1, 1))
     assert ship(Each()).bundle == first
+    found = find_modules()
+    backwards = found._replace(files=dict(reversed(found.files.items())))
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.packaging, "find_modules", lambda: backwards)
+        assert ship(Each()).bundle == first
     (folder / "one.py").write_text("x = 2")
     assert ship(Each()).bundle != first
 
@@ -170,6 +176,19 @@ def test_self_reference() -> None:
         ship(one)
 
 
+class Meanwhile:
+    """Has another thread ship something while it is itself being pickled, and gives it a moment for that."""
+
+    def __init__(self, start: Callable[[], Future[Package]]) -> None:
+        self._start = start
+        self.other: Future[Package] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.other = self._start()
+        wait([self.other], timeout=0.1)  # it cannot end before us
+        return int, ()
+
+
 def test_registry_is_left_alone(project: Project) -> None:
     """What the user has registered with cloudpickle stays, and what a package registers does not."""
     project({"main.py": ""})
@@ -185,8 +204,11 @@ def test_registry_is_left_alone(project: Project) -> None:
     try:
         ship(Each())
         assert cloudpickle.list_registry_pickle_by_value() == {"by_user"}
-        with ThreadPoolExecutor(4) as pool:
-            assert all(pool.map(lambda number: ship(Each(number)).stages, range(12)))
+        with ThreadPoolExecutor(1) as pool:
+            held = Meanwhile(lambda: pool.submit(ship, Each()))
+            ship(Each(held))
+            assert held.other is not None
+            assert held.other.result(60).stages
         assert cloudpickle.list_registry_pickle_by_value() == {"by_user"}
     finally:
         cloudpickle.unregister_pickle_by_value(modules[0])

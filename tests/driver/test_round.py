@@ -189,9 +189,20 @@ def test_repair_is_bounded() -> None:
 
 def test_late_report_of_an_old_attempt() -> None:
     """The end of an attempt that had committed, reported after its data was lost, is no failure of the new one."""
-    executor = Scripted(lambda attempt: "")
+
+    class Late(Scripted):
+        late = False
+
+        def step(self, job: str) -> bool:
+            if self.late:  # the old report comes before the new attempt has done anything
+                self.late = False
+                run._ended.put((AttemptId(JOB, 0, 1, 0), "its worker was killed"))
+                return False
+            return super().step(job)
+
+    executor = Late(lambda attempt: "")
     run = executor.round(tasks=2, retries=1)
     run.run()
-    run._ended.put((AttemptId(JOB, 0, 1, 0), "its worker was killed"))
+    executor.late = True
     assert [commit.attempt for commit in run.again([1])] == [0, 1]
     assert len(run.started) == 3

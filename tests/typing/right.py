@@ -1,41 +1,41 @@
-"""Jobs that a strict type checker accepts."""
+"""Jobs that a type checker must take, with the types that it must find."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import assert_type
+from collections.abc import Iterable, Iterator
+from typing import Any, assert_type
 
 from driver import Driver, Result
-from mapreduce import Fold, FoldBy, HashPartitioner, Job, Mapper, Reducer
+from mapreduce import CsvInput, Fold, FoldBy, Job, JsonLinesInput, Mapper, PairsInput, Reducer, TextInput
 
 
 class Words(Mapper[str, str, int]):
-    """Annotated in full, with another name for the record."""
-
     def map(self, line: str) -> Iterator[tuple[str, int]]:
+        self.task.count("lines")
         for word in line.split():
-            self.task.count("words")
             yield word, 1
 
-    def finish(self) -> Iterator[tuple[str, int]]:
-        yield "end", 0
+    def finish(self) -> list[tuple[str, int]]:
+        return [("", 0)]
 
 
-class Share(Reducer[str, int, str, float]):
-    """Another type of value than it takes."""
-
-    def reduce(self, word: str, counts: Iterator[int]) -> Iterator[tuple[str, float]]:
+class Total(Reducer[str, int, str, float]):
+    def reduce(self, word: str, counts: Iterable[int]) -> Iterator[tuple[str, float]]:
         yield word, sum(counts) / 2
 
 
-@dataclass
+class Untyped(Mapper):
+    def map(self, record: Any) -> Any:
+        yield record, 1
+
+
+class Swapped(Mapper[tuple[str, float], float, str]):
+    def map(self, pair: tuple[str, float]) -> list[tuple[float, str]]:
+        return [(pair[1], pair[0])]
+
+
 class Mean(Fold[str, int, tuple[int, int], str, float]):
-    """An accumulator of its own kind."""
-
-    places: int = 2
-
     def start(self, value: int) -> tuple[int, int]:
         return value, 1
 
@@ -46,24 +46,40 @@ class Mean(Fold[str, int, tuple[int, int], str, float]):
         return total[0] + other[0], total[1] + other[1]
 
     def result(self, key: str, total: tuple[int, int]) -> Iterator[tuple[str, float]]:
-        yield key, round(total[0] / total[1], self.places)
+        yield key, total[0] / total[1]
 
 
-def longest(values: Iterator[int] | list[int]) -> int:
-    """A combiner of one's own."""
+def largest(values: Iterable[int]) -> int:
     return max(values)
 
 
-shares = Job(mapper=Words(), combiner=sum, reducer=Share(), partitioner=HashPartitioner())
-means = Job(mapper=Words(), reducer=Mean(places=3))
-totals = Job(mapper=Words(), reducer=FoldBy[str, int](operator.add), partitions=4)
-maps = Job(mapper=Words())
-driver = Driver(workers=2, memory="512MB")
+def by_first(key: str, partitions: int) -> int:
+    return len(key) % partitions
 
-assert_type(driver.run(shares, "in.txt"), Result[str, float])
-assert_type(driver.run(means, ["in.txt"], "out"), Result[str, float])
-for key, value in driver.run(totals, "in.txt"):
-    assert_type(key, str)
-    assert_type(value, int)
-driver.run(maps, "in.txt")
-driver.run([maps, Job(reducer=Share())], "in.txt", partitions=2)
+
+words = assert_type(Job(mapper=Words(), combiner=sum, reducer=Total()), Job[str, str, int, str, float])
+assert_type(Job(mapper=Words(), combiner=max, reducer=Total()), Job[str, str, int, str, float])
+assert_type(Job(mapper=Words(), combiner=largest, reducer=Total()), Job[str, str, int, str, float])
+assert_type(Job(mapper=Words(), combiner=lambda counts: max(counts), reducer=Total()), Job[str, str, int, str, float])  # noqa: PLW0108
+assert_type(Job(mapper=Words(), reducer=Mean(), partitioner=by_first), Job[str, str, int, str, float])
+assert_type(Job(mapper=Words(), reducer=FoldBy[str, int](operator.add)), Job[str, str, int, str, int])
+Job(mapper=Words(), reducer=FoldBy(operator.add))
+Job(mapper=Words())
+Job(mapper=Untyped(), reducer=Total())
+Job(mapper=Words(), input_format=TextInput(errors="replace"), output_format="jsonl", files=["a", "b"])
+Job(mapper=Untyped(), input_format=JsonLinesInput(), files={"a": "b"})
+Job(mapper=Untyped(), input_format=CsvInput(header=False))
+Job(reducer=FoldBy[str, str](max), input_format=PairsInput())
+
+driver = Driver(workers=2, memory="512MB", split_size=1 << 20, callbacks=[print])
+result = assert_type(driver.run(words, "in.txt"), Result[str, float])
+for word, half in result:
+    assert_type(word, str)
+    assert_type(half, float)
+assert_type(result.counters, dict[str, int])
+with driver.run(words, ["a", "b"], output="out", partitions=3) as held:
+    assert_type(held, Result[str, float])
+assert_type(driver.run([words, Job(mapper=Swapped())], "in.txt"), Result[Any, Any])
+chain: list[Job] = [words, Job(mapper=Swapped())]
+assert_type(driver.run(chain, "in.txt"), Result[Any, Any])
+assert_type(driver.run(Job(mapper=Words()), "in.txt"), Result[Any, Any])

@@ -1,36 +1,56 @@
-"""What a type checker makes of jobs."""
+"""A type checker takes right jobs, finds their types, and refuses wrong ones."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mypy", reason="comes with the dev extra; the test extra alone has no type checker")
+import mapreduce
 
-_HERE = Path(__file__).parent
-_ROOT = _HERE.parent.parent
+pytest.importorskip("mypy")
+pytestmark = pytest.mark.slow
 
-
-def errors(name: str) -> set[int]:
-    """The lines of a file beside this one at which mypy, strict, finds an error."""
-    command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "--no-error-summary"]
-    found = subprocess.run([*command, str(_HERE / name)], capture_output=True, text=True, cwd=_ROOT, check=False)
-    assert not found.stderr, found.stderr
-    lines = [line.split(":") for line in found.stdout.splitlines() if ": error:" in line]
-    return {int(line[1]) for line in lines if line[0].endswith(name)}
+HERE = Path(__file__).parent
 
 
-@pytest.mark.slow
-def test_right_jobs_are_accepted() -> None:
-    """Annotated mappers, reducers, folds and results need no casts and no ignores."""
-    assert errors("right.py") == set()
+def errors(path: Path, cache: Path) -> set[int]:
+    """The lines of the errors that mypy finds in a file."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            "--follow-imports=silent",
+            f"--cache-dir={cache}",
+            path,
+        ],
+        env={**os.environ, "MYPYPATH": str(Path(mapreduce.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        cwd=path.parent,
+        check=False,
+    )
+    assert done.stderr == ""
+    found = re.findall(rf"^{path.name}:(\d+): error: ", done.stdout, re.MULTILINE)
+    assert len(found) == done.stdout.count(": error: "), done.stdout
+    return set(map(int, found))
 
 
-@pytest.mark.slow
-def test_wrong_jobs_are_refused_where_they_are_wrong() -> None:
-    """Each line marked as an error is one, and no other line is."""
-    lines = (_HERE / "wrong.py").read_text().splitlines()
-    assert errors("wrong.py") == {number for number, line in enumerate(lines, 1) if line.endswith("# error")}
+def test_right_jobs(tmp_path: Path) -> None:
+    """The right jobs have no error, and the types that they are said to have."""
+    assert errors(HERE / "right.py", tmp_path) == set()
+
+
+def test_wrong_jobs(tmp_path: Path) -> None:
+    """Each marked line of the wrong jobs has an error, and no other line has any."""
+    lines = (HERE / "wrong.py").read_text().splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if line.endswith("  # error")}
+    assert len(marked) > 20
+    assert errors(HERE / "wrong.py", tmp_path) == marked
