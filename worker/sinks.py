@@ -76,7 +76,7 @@ class PartitionedBlocks:
             while start < len(some_keys):
                 end = start + self._batches.count
                 for batch in self._batches.split(some_keys[start:end], some_values[start:end]):
-                    self._store(int(partition), *batch)
+                    self._store(partition, *batch)
                 start = end
 
     def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:

@@ -260,11 +260,11 @@ def _new_file(target: str) -> Iterator[_NewFile]:
 
 def _in_folder(path: str, act: Callable[[], T]) -> T:
     """What `act` gives, which needs the folder of `path`; the folder is made where it is missing."""
-    for _ in range(10):  # another process may prune an empty folder just before we enter it
+    for _ in range(100):  # others may prune an empty folder just before we enter it, or while we make it
         try:
             return act()
         except FileNotFoundError:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, FileExistsError):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
     return act()
 

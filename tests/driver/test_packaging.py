@@ -11,7 +11,7 @@ import threading
 import types
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,39 +176,65 @@ def test_self_reference() -> None:
         ship(one)
 
 
-class Meanwhile:
-    """Has another thread ship something while it is itself being pickled, and gives it a moment for that."""
-
-    def __init__(self, start: Callable[[], Future[Package]]) -> None:
-        self._start = start
-        self.other: Future[Package] | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self.other = self._start()
-        wait([self.other], timeout=0.1)  # it cannot end before us
-        return int, ()
+def odd_module(name: str) -> types.ModuleType:
+    """A module with a function, which no search path leads to."""
+    module = types.ModuleType(name)
+    module.__file__ = f"/nowhere/{name}.py"
+    exec("def make(): return 7", vars(module))
+    sys.modules[name] = module
+    return module
 
 
 def test_registry_is_left_alone(project: Project) -> None:
     """What the user has registered with cloudpickle stays, and what a package registers does not."""
     project({"main.py": ""})
-    folder = Path(sys.path[0]).parent / "odd"
-    folder.mkdir()
-    modules = []
-    for name in ("by_user", "by_us"):
-        module = types.ModuleType(name)
-        module.__file__ = str(folder / f"{name}.py")
-        sys.modules[name] = module
-        modules.append(module)
-    cloudpickle.register_pickle_by_value(modules[0])
+    odd_module("by_us")
+    cloudpickle.register_pickle_by_value(odd_module("by_user"))
     try:
         ship(Each())
         assert cloudpickle.list_registry_pickle_by_value() == {"by_user"}
-        with ThreadPoolExecutor(1) as pool:
-            held = Meanwhile(lambda: pool.submit(ship, Each()))
-            ship(Each(held))
-            assert held.other is not None
-            assert held.other.result(60).stages
-        assert cloudpickle.list_registry_pickle_by_value() == {"by_user"}
     finally:
-        cloudpickle.unregister_pickle_by_value(modules[0])
+        cloudpickle.unregister_pickle_by_value(sys.modules.pop("by_user"))
+        del sys.modules["by_us"]
+
+
+class First:
+    """Has another thread ship something while it is itself being pickled."""
+
+    def __init__(self, start: Callable[[First], Future[Package]]) -> None:
+        self.start = start
+        self.other: Future[Package] | None = None
+        self.other_began = threading.Event()
+        self.ended = threading.Event()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.other = self.start(self)
+        self.other_began.wait(0.1)  # it should not: not before we have ended
+        return int, ()
+
+
+class Second:
+    """Is pickled, as a call of a function, when the first has been shipped."""
+
+    def __init__(self, first: First, function: Callable[[], int]) -> None:
+        self.first = first
+        self.function = function
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.first.other_began.set()
+        assert self.first.ended.wait(60)
+        return self.function, ()
+
+
+def test_threads(project: Project) -> None:
+    """Modules go by value whoever else ships something at that time."""
+    project({"main.py": ""})
+    make = odd_module("by_us").make
+    with ThreadPoolExecutor(1) as pool:
+        first = First(lambda first: pool.submit(ship, Each(Second(first, make))))
+        ship(Each(first))
+        first.ended.set()
+        assert first.other is not None
+        [code] = first.other.result(60).stages
+    del sys.modules["by_us"]
+    assert pickle.loads(code).mapper.held == 7
