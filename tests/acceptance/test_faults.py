@@ -4,82 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from driver import Driver, Event, Result
-from driver.events import AttemptFailed, RoundEnded
+from driver import Driver
 from driver.executors import EXECUTORS
 from driver.executors.base import Ended
 from driver.executors.local import LocalExecutor
-from mapreduce import Job, Mapper, Reducer, TaskError
-from tests.acceptance.conftest import contents
+from mapreduce import TaskError
+from tests.acceptance.faults import Bench, Total, Words, fail, job
 from worker.payload import Payload
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_process_left")]
 
-AnyJob = Job[Any, Any, Any, Any, Any]
 
-
-def fail(fault: str) -> None:
-    """Do something bad to the process, or to the attempt."""
-    match fault:
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "exit":
-            os._exit(3)
-        case "exit well":
-            os._exit(0)
-        case "sys.exit":
-            sys.exit(0)
-        case "raise":
-            raise ValueError("on purpose")
-        case "memory":
-            raise MemoryError
-        case "hang":
-            threading.Event().wait()
-        case "system":
-            raise SystemError("from C")
-
-
-class Words(Mapper[str, str, int]):
-    """Words; in attempts before `until`, a task of `tasks` fails at its third line."""
-
-    def __init__(self, fault: str = "", tasks: tuple[int, ...] = (0, 3), until: int = 1) -> None:
-        self.fault = fault
-        self.tasks = tasks
-        self.until = until
-        self.lines = 0
-
-    def map(self, line: str) -> Iterator[tuple[str, int]]:
-        self.task.count("lines")
-        self.lines += 1
-        if self.lines == 3 and self.task.attempt < self.until and self.task.index in self.tasks:
-            fail(self.fault)
-        for word in line.split():
-            yield word, 1
-
-
-class Total(Reducer[str, int, str, int]):
-    """Adds; in its first attempt, the second partition's task fails at its third key."""
-
-    def __init__(self, fault: str = "") -> None:
-        self.fault = fault
-        self.keys = 0
-
-    def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, int]]:
-        self.task.count("keys")
-        self.keys += 1
-        if self.keys == 3 and self.task.attempt == 0 and self.task.index == 1:
-            fail(self.fault)
-        yield key, sum(values)
+@pytest.fixture
+def bench(text: Path, storage: Path) -> Bench:
+    """Runs jobs."""
+    return Bench(text, storage)
 
 
 class DiesAfterCommit(Words):
@@ -99,51 +46,6 @@ class DiesAfterCommit(Words):
         while not done.exists():
             pass
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def job(mapper: Mapper[str, str, int] | None = None, reducer: Total | None = None) -> AnyJob:
-    return Job(mapper=mapper or Words(), reducer=reducer or Total())
-
-
-class Bench:
-    """Runs a job with and without faults on the same input."""
-
-    def __init__(self, text: Path, storage: Path) -> None:
-        self.text = text
-        self.storage = storage
-        self.failed: list[AttemptFailed] = []
-        self.out = text.parent / "out"
-
-    def run(
-        self, job: AnyJob, callback: Callable[[Event], None] = lambda event: None, **settings: Any
-    ) -> Result[Any, Any]:
-        """Run in processes, with an output folder."""
-        callbacks = [callback, self._note]
-        fields = {"workers": 2, "split_size": 1000, "storage": self.storage, **settings}
-        with Driver(callbacks=callbacks, **fields) as driver:
-            return driver.run(job, self.text, self.out, partitions=3)
-
-    def check(self, result: Result[Any, Any]) -> None:
-        """The output, counters and record counts are those of a run in this process."""
-        clean = Driver(executor="inline", workers=2, split_size=1000, storage=self.storage)
-        expected = clean.run(job(), self.text, self.text.parent / "clean", partitions=3)
-        assert contents(self.out) == contents(self.text.parent / "clean")
-        assert result.counters == expected.counters == {"lines": 400, "keys": 50}
-        assert [one.records_in for one in result.rounds] == [one.records_in for one in expected.rounds]
-
-    def check_empty(self) -> None:
-        """Nothing is left in the storage."""
-        assert list(self.storage.iterdir()) == []
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, AttemptFailed):
-            self.failed.append(event)
-
-
-@pytest.fixture
-def bench(text: Path, storage: Path) -> Bench:
-    """Runs jobs."""
-    return Bench(text, storage)
 
 
 REASONS = {
@@ -207,52 +109,6 @@ def test_duplicates(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) ->
     monkeypatch.setitem(EXECUTORS, name, f"{__name__}:{name}")
     bench.check(bench.run(job(), executor=name, retries=9))
     # What is left of a double that was ended with the job is nobody's: its number is not known.
-
-
-def damaged(how: str, bench: Bench, tasks: int = 1) -> Callable[[Event], None]:
-    """A callback that damages the shuffle's data when it has all been written, once."""
-    done = False
-
-    def damage(event: Event) -> None:
-        nonlocal done
-        if not isinstance(event, RoundEnded) or done:
-            return
-        done = True
-        found = sorted((bench.storage / "jobs" / event.job / "shuffle").rglob("*.0"))
-        assert len(found) >= 6
-        for path in found[:tasks]:
-            data = path.read_bytes()
-            match how:
-                case "deleted":
-                    path.unlink()
-                case "emptied":
-                    path.write_bytes(b"")
-                case "truncated":
-                    path.write_bytes(data[:-1])
-                case "a bit flipped":
-                    path.write_bytes(bytes([*data[:200], data[200] ^ 1, *data[201:]]))
-                case "another's":
-                    path.write_bytes(found[-1].read_bytes())
-
-    return damage
-
-
-@pytest.mark.parametrize("how", ["deleted", "emptied", "truncated", "a bit flipped", "another's"])
-def test_damaged_shuffle(bench: Bench, how: str) -> None:
-    """Shuffle data that is gone or damaged is made anew by the map task that wrote it, and by no other."""
-    result = bench.run(job(), damaged(how, bench))
-    bench.check(result)
-    bench.check_empty()
-    assert {(one.round, one.reason.partition(":")[0], one.retried) for one in bench.failed} == {(1, "LostBlocks", True)}
-    assert result.rounds[0].attempts == result.rounds[0].tasks + 1
-
-
-def test_lost_shuffle(bench: Bench) -> None:
-    """All of the shuffle's data can be lost."""
-    result = bench.run(job(), damaged("deleted", bench, 99))
-    bench.check(result)
-    bench.check_empty()
-    assert result.rounds[0].attempts == 2 * result.rounds[0].tasks
 
 
 @pytest.mark.parametrize("fault", ["raise", "kill"])
