@@ -84,7 +84,11 @@ class Settings:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
-        return cls(**values)
+        settings = cls(**values)
+        for name in ("storage", "shuffle"):
+            if settings.executor != "inline" and values[name].startswith("memory://"):
+                raise ConfigError(f"{name}: {values[name]} is in this process alone; it needs executor inline")
+        return settings
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Job(Generic[R, K, V, K2, V2]):
     reducer: Reducer[K, V, K2, V2] | Fold[K, V, Any, K2, V2] | None = None
     partitioner: Partitioner = field(default_factory=HashPartitioner)
     partitions: int | None = None
-    input_format: str | InputFormat[Any] = "text"
+    input_format: str | InputFormat[R] = "text"
     output_format: str | OutputFormat = "text"
     files: SideFiles = ()
     name: str = ""

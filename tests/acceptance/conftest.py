@@ -15,6 +15,8 @@ import pytest
 
 import mapreduce
 
+pytest.register_assert_rewrite("tests.acceptance.faults")
+
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:

@@ -177,3 +177,11 @@ def test_driver_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.retries, settings.workers, settings.split_size) == (3, 4, 1000)
     with pytest.raises(ConfigError, match="executor"):
         Driver(executor="nowhere")
+
+
+@pytest.mark.parametrize("name", ["storage", "shuffle"])
+def test_memory_is_for_one_process(folder: Path, name: str) -> None:
+    """Worker processes cannot see the driver's memory, so a store there is refused for them."""
+    with pytest.raises(ConfigError, match=f"{name}: memory://x is in this process alone"):
+        Settings.load({"executor": "local", name: "memory://x"}, {}, folder)
+    assert getattr(Settings.load({"executor": "inline", name: "memory://x"}, {}, folder), name) == "memory://x"
