@@ -85,7 +85,7 @@ def test_empty_variables(folder: Path) -> None:
         ("executor", "inline", "inline"),
         ("storage", "/a/../b", "/b"),
         ("storage", "file:///a%20b", "/a b"),
-        ("shuffle", "memory://name", "memory://name"),
+        ("shuffle", "file:///c", "/c"),
     ],
 )
 def test_text_values(folder: Path, name: str, text: str, value: object) -> None:
