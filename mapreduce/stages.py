@@ -86,7 +86,7 @@ class Mapper(Stage, ABC, Generic[R, K, V]):
 
     @abstractmethod
     def map(self, record: R, /) -> Iterable[tuple[K, V]]:
-        """Yield any number of (key, value) pairs for `record`."""
+        """Yield any number of (key, value) pairs for `record`; what was yielded must not be changed afterwards."""
 
     def finish(self) -> Iterable[tuple[K, V]]:
         """Yield pairs held back until the task's last record has been mapped."""

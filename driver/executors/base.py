@@ -9,7 +9,8 @@ from shuffle.base import AttemptId
 from worker.payload import Payload
 
 #: Called when an attempt is known to have ended, with "" if its worker returned normally (its keys say
-#: what became of it), else with how it ended. May be called in any thread.
+#: what became of it), else with how it ended. May be called in any thread, and must
+#: return at once.
 Ended = Callable[[AttemptId, str], None]
 
 

@@ -48,8 +48,8 @@ class _Process:
             os.close(requests)
             os.close(answers)
         self.ended = False
-        self._to: BinaryIO = open(self._requests, "wb")  # noqa: SIM115 - closed in `kill`
-        self._from: BinaryIO = open(self._answers, "rb", buffering=0)  # noqa: SIM115
+        self._to: BinaryIO = open(self._requests, "wb")  # noqa: SIM115 - closed in `close`
+        self._from: BinaryIO = open(self._answers, "rb", buffering=0)  # noqa: SIM115 - as above
         self._poll = select.poll()  # not select(): that fails when the program has many files open
         self._poll.register(self._from, select.POLLIN)
 
@@ -168,10 +168,10 @@ class LocalExecutor(Executor):
                     how = f"{type(error).__name__}: {error}"
                 with self._changed:
                     self._running.pop(number, None)
-                    dropped = self.closed or payload.attempt.job in self._cancelled
+                    # Under the lock: once `cancel` has returned, nothing of its job may be reported.
+                    if not self.closed and payload.attempt.job not in self._cancelled:
+                        ended(payload.attempt, how)
                     self._changed.notify_all()
-                if not dropped:
-                    ended(payload.attempt, how)
         finally:
             self._end(number)
 

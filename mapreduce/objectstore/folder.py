@@ -193,7 +193,7 @@ class _RangeIO(FileIO):
         self._left = max(0, (os.fstat(self.fileno()).st_size if end is None else end) - start)
         super().seek(start)
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # what callers here pass
         """Read at most the rest of the range."""
         view = memoryview(buffer)[: self._left]
         count = super().readinto(view) or 0
@@ -229,7 +229,7 @@ class _NewFile(FileIO):
         self.path = path
         self._target = target
 
-    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]  # as Writer has it
         """Write all of `data`; one raw write may take only a part: of over 2 GiB, or on a full disk."""
         try:
             total = super().write(data)
