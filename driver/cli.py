@@ -32,7 +32,7 @@ _SETTINGS: list[Callable[[F], F]] = [
         help="Number of reduce tasks, and of parts of the output.",
     ),
     click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
-    click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 256MB]"),
+    click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
     click.option(

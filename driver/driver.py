@@ -34,7 +34,7 @@ class Driver:
         executor: "local": processes of this machine; "inline": this process, for debuggers.
         workers: how many attempts run at once; by default one for each processor, but at least 2.
         memory: what one worker may use, like "512MB".
-        split_size: how much input, at most, one map task reads, like "256MB".
+        split_size: how much input, at most, one map task reads, like "128MB".
         partitions: number of reduce tasks of jobs that do not say it; by default by the size of the input.
         storage: folder or URL for control keys, and for results without an output folder.
         shuffle: folder or URL for the data between map and reduce; by default in `storage`.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -140,6 +138,9 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _archive(found: UserModules) -> bytes:
     """A zip archive that is the same, byte for byte, for the same files."""
+    import io
+    import zipfile
+
     total = sum(path.stat().st_size for path in found.files.values())
     if total > _MOST:
         name, path = max(found.files.items(), key=lambda item: item[1].stat().st_size)

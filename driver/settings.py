@@ -47,7 +47,7 @@ class Settings:
     executor: str = "local"
     workers: int = 2
     memory: int = 512_000_000
-    split_size: int = 256_000_000
+    split_size: int = 128_000_000
     partitions: int | None = None
     storage: str = ""
     shuffle: str = ""

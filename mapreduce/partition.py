@@ -43,7 +43,10 @@ def partition_all(partitioner: Partitioner, keys: Sequence[Any], partitions: int
     """
     if type(partitioner) is HashPartitioner:
         if set(map(type, keys)) == {str}:
-            return [crc32(encode_text(key), _TEXT) % partitions for key in keys]
+            try:
+                return [crc32(key.encode(), _TEXT) % partitions for key in keys]
+            except UnicodeEncodeError:  # a lone surrogate
+                return [crc32(encode_text(key), _TEXT) % partitions for key in keys]
         return [crc32(canonical(key)) % partitions for key in keys]
     found = [partitioner(key, partitions) for key in keys]
     for key, partition in zip(keys, found, strict=True):

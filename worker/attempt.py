@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import operator
 import time
-import traceback
 from collections import Counter
 from typing import Any, Literal
 
@@ -144,6 +143,8 @@ def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
 def _put_failure(
     payload: Payload, storage: ObjectStore, seal: Seal, context: Context | None, error: BaseException
 ) -> None:
+    import traceback
+
     kind = type(error)
     name = (
         kind.__qualname__
@@ -173,5 +174,7 @@ def _reason(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """File, line and function in which the error arose."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 
 # The share of the room that may fill up before something is spilled: spilling itself, growing
 # dicts (doubled while the old table still lives) and user code need the rest.
@@ -89,11 +90,16 @@ def release() -> None:
 def resident_bytes() -> int:
     """The resident memory of this process in bytes."""
     if sys.platform == "linux":
-        with open("/proc/self/statm", "rb", buffering=0) as statm:
-            return int(statm.read(128).split()[1]) * _PAGE
+        return int(os.pread(_statm(os.getpid()), 128, 0).split()[1]) * _PAGE
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+@lru_cache(maxsize=1)
+def _statm(_process: int) -> int:
+    """A descriptor of this process's memory figures, kept open: opening it takes five times as long as reading it."""
+    return os.open("/proc/self/statm", os.O_RDONLY)
 
 
 def peak_bytes() -> int:

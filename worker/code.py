@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import platform
 import shutil
 import sys
 import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +19,7 @@ from mapreduce.objectstore import ObjectStore
 from mapreduce.partition import Partitioner
 from mapreduce.seal import Seal
 from mapreduce.stages import Fold, Mapper, Reducer
-from worker.payload import Payload
+from worker.payload import PYTHON, Payload
 
 
 class Stages(NamedTuple):
@@ -51,10 +49,9 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
         CodeError: another version of Python pickled them, or they do not load here.
         AuthenticationError: they are not what the driver of this job wrote.
     """
-    here = ".".join(platform.python_version_tuple()[:2])
-    if payload.python != here:
+    if payload.python != PYTHON:
         raise CodeError(
-            f"the driver runs Python {payload.python}, this worker Python {here}: code can be shipped only between"
+            f"the driver runs Python {payload.python}, this worker Python {PYTHON}: code can be shipped only between"
             " equal minor versions; install the driver's version for the workers, or the reverse"
         )
     _install(payload.bundle, store, seal)
@@ -137,6 +134,7 @@ def _lies_in(module: object, folder: str) -> bool:
 
 def _unpack(archive: bytes, folder: Path) -> None:
     import io
+    import zipfile
 
     temporary = folder.with_name(f".{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, starmap
@@ -94,6 +93,8 @@ def feed(add: Callable[[Pairs], None], stage: Any, name: str, calls: Iterable[tu
 
 def _raised_here(error: BaseException) -> bool:
     """Whether all frames of the error's traceback are this framework's, and none the user's."""
+    import traceback
+
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return all(str(frame.f_globals.get("__name__")).startswith(("worker.", "mapreduce.")) for frame in frames)
 

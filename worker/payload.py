@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
+import sys
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
 from shuffle.base import AttemptId
+
+#: The Python that runs here, as "3.11".
+PYTHON = "{}.{}".format(*sys.version_info)
 
 
 class Range(NamedTuple):
@@ -50,7 +53,7 @@ class Payload:
     files: dict[str, str]
     row: Range
     memory: int
-    python: str = ".".join(platform.python_version_tuple()[:2])
+    python: str = PYTHON
 
     def to_json(self) -> bytes:
         """The payload as JSON."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import reduce as fold
+from itertools import islice
+from operator import length_hint
 from typing import Any
 
 from mapreduce.blocks import Block, decode_block
@@ -41,7 +43,7 @@ def run_reduce(context: Context) -> Part:
             table.look()
         if runs:
             spill(table)
-        groups = _current(context, runs.groups() if runs else table.groups())
+        groups = _merged(context, runs) if runs else _grouped(context, table)
         if isinstance(reducer, Reducer):
             stack.enter_context(running(context, reducer))
         part = stack.enter_context(context.part())
@@ -55,11 +57,24 @@ def run_reduce(context: Context) -> Part:
         return part.finish()
 
 
-def _current(context: Context, groups: Iterable[tuple[Any, Iterator[Any]]]) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """`groups`, while errors can tell which key is being reduced."""
+def _grouped(context: Context, table: Table) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """The groups of `table`, while errors can tell which key is being reduced."""
+    keys = iter(table.entries)
+    context.record = lambda: _latest(table.entries, keys)
+    return zip(keys, table.values(), strict=True)
+
+
+def _latest(entries: dict[Any, Any], keys: Iterator[Any]) -> str:
+    """The key that was taken from `keys` last."""
+    taken = len(entries) - length_hint(keys)
+    return "".join(map(short, islice(entries, max(0, taken - 1), taken)))
+
+
+def _merged(context: Context, runs: Runs) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """The groups of `runs`, while errors can tell which key is being reduced."""
     key = None
     context.record = lambda: short(key)
-    for key, values in groups:
+    for key, values in runs.groups():
         yield key, values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,8 +15,11 @@ from worker.budget import Budget, Pace, release
 from worker.spill import Batches, Extent, SpillFile
 from worker.tables import Pairs, Table, columns
 
-# Pairs partitioned at a time; for each partition at least so many, lest blocks become tiny.
-_SLICE, _SLICE_PER_PARTITION = 65_536, 2_048
+# Pairs partitioned at a time: so few that they stay in the CPU's cache from step to step.
+_SLICE = 8_192
+# Partitioned pairs that are held before blocks are made of them; for each partition at least so many,
+# lest blocks become tiny.
+_SHARED, _SHARED_PER_PARTITION = 65_536, 2_048
 # Pairs that are held uncombined before they are partitioned.
 _HELD, _HELD_PER_PARTITION = 262_144, 4_096
 # Pairs taken from user code before memory is looked at.
@@ -40,6 +43,8 @@ class PartitionedBlocks:
         self._attempt = attempt
         self._budget = budget
         self._batches = Batches(budget.block)
+        self._most = max(_SHARED, _SHARED_PER_PARTITION * partitions)
+        self._shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
         self._blocks: dict[int, list[bytes | Extent]] = {}
         self._records: dict[int, int] = {}
         self._held = 0
@@ -48,10 +53,20 @@ class PartitionedBlocks:
     def add(self, pairs: Pairs) -> None:
         """Take in pairs."""
         pairs = iter(pairs)
-        size = max(_SLICE, _SLICE_PER_PARTITION * self._partitions)
-        while part := list(islice(pairs, size)):
-            keys, values = columns(part)
-            self._add(keys, values)
+        while part := list(islice(pairs, self._most)):
+            self.add_columns(*columns(part))
+
+    def add_columns(self, keys: Iterable[Any], values: Iterable[Any]) -> None:
+        """Take in pairs, of which `keys` has the keys and `values` has the values."""
+        keys, values = iter(keys), iter(values)
+        held = 0
+        while some := list(islice(keys, _SLICE)):
+            self._share(some, list(islice(values, _SLICE)))
+            held += len(some)
+            if held >= self._most:
+                self._encode()
+                held = 0
+        self._encode()
 
     def finish(self) -> Iterator[Partitioned]:
         """Everything taken in, by partition; empty partitions are left out."""
@@ -60,24 +75,26 @@ class PartitionedBlocks:
         if self._file is not None:
             self._file.close()
 
-    def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        shares: dict[int, tuple[list[Any], list[Any]]] = {}
-        for key, value, partition in zip(
-            keys, values, partition_all(self._partitioner, keys, self._partitions), strict=True
-        ):
-            try:
-                share = shares[partition]
-            except KeyError:
-                share = shares[partition] = ([], [])
-            share[0].append(key)
-            share[1].append(value)
-        for partition, (some_keys, some_values) in shares.items():
+    def _share(self, keys: list[Any], values: list[Any]) -> None:
+        """Deal pairs out to the partitions' shares."""
+        partitions = partition_all(self._partitioner, keys, self._partitions)
+        adds = [(share_keys.append, share_values.append) for share_keys, share_values in self._shares]
+        for key, value, partition in zip(keys, values, partitions, strict=True):
+            add_key, add_value = adds[partition]
+            add_key(key)
+            add_value(value)
+
+    def _encode(self) -> None:
+        """Make blocks of the shares, and empty them."""
+        for partition, (keys, values) in enumerate(self._shares):
             start = 0
-            while start < len(some_keys):
+            while start < len(keys):
                 end = start + self._batches.count
-                for batch in self._batches.split(some_keys[start:end], some_values[start:end]):
+                for batch in self._batches.split(keys[start:end], values[start:end]):
                     self._store(partition, *batch)
                 start = end
+            keys.clear()
+            values.clear()
 
     def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:
         blocks = self._blocks.setdefault(partition, [])
@@ -130,7 +147,7 @@ class CombiningSink(Sink):
 
 def flush(table: Table, blocks: PartitionedBlocks) -> None:
     """Move what a table holds to the partitions."""
-    blocks.add(table.pairs())
+    blocks.add_columns(*table.columns())
     table.clear()
     release()
 

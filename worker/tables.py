@@ -6,9 +6,10 @@ need not be. Memory is looked at only when a table has grown, or between calls o
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from mapreduce.stages import Fold, FoldBy, is_sum
@@ -23,22 +24,19 @@ _STEP = 8_192
 _HELD = 100_000
 
 
-def columns(pairs: Sequence[tuple[Any, Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
+def columns(pairs: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
     """Keys and values of `pairs`.
 
     Raises:
         TypeError: one of them is no pair; the message shows it.
     """
-    if not pairs:
-        return (), ()
     try:
-        keys, values = zip(*pairs, strict=True)
+        return [key for key, _ in pairs], [value for _, value in pairs]
     except (TypeError, ValueError):
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise TypeError(f"(key, value) pairs must be yielded, not {pair!r:.200}") from None
         raise
-    return keys, values
 
 
 class Table(ABC):
@@ -63,9 +61,13 @@ class Table(ABC):
             else iter(self.entries.items())
         )
 
-    def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
-        """Each key with what the table holds of it, in the order in which keys came."""
-        return ((key, iter((value,))) for key, value in self.entries.items())
+    def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
+        """The keys and the values of `pairs`."""
+        return self.entries.keys(), self.entries.values()
+
+    def values(self) -> Iterator[Iterator[Any]]:
+        """What the table holds of each key, in the order of `entries`."""
+        return map(iter, zip(self.entries.values()))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -154,8 +156,12 @@ class ListTable(Table):
         keys = canonical_order(self.entries) if ordered else self.entries
         return ((key, value) for key in keys for value in self.entries[key])
 
-    def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
-        return ((key, iter(values)) for key, values in self.entries.items())
+    def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
+        keys = (key for key, values in self.entries.items() for _ in values)
+        return keys, chain.from_iterable(self.entries.values())
+
+    def values(self) -> Iterator[Iterator[Any]]:
+        return map(iter, self.entries.values())
 
     def _taken(self, count: int) -> None:
         """The table has taken in `count` pairs."""
@@ -177,6 +183,10 @@ class CombineTable(ListTable):
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
         self._combine()
         return super().pairs(ordered=ordered)
+
+    def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
+        self._combine()
+        return super().columns()
 
     def clear(self) -> None:
         super().clear()
@@ -218,4 +228,8 @@ def reducing_table(
     """The table in which a reduce task groups what `mapping_table`'s table gave."""
     if isinstance(reducer, Fold) and not isinstance(reducer, FoldBy):
         return FoldTable(budget, spill, None, reducer.merge)
-    return mapping_table(budget, spill, combiner, reducer) or ListTable(budget, spill)
+    table = mapping_table(budget, spill, combiner, reducer) or ListTable(budget, spill)
+    if isinstance(table, SumTable):
+        # Its way to find a new key is the faster one only where most keys are known: not for combined pairs.
+        return FoldTable(budget, spill, None, operator.add)
+    return table

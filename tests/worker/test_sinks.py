@@ -168,6 +168,6 @@ def test_what_is_no_pair(make: Callable[[Any], Any], bad: Any, shown: str) -> No
 
 def test_lists_of_two_are_pairs() -> None:
     """A pair may be a list, as JSON has it; two pairs of a pair each are told from columns."""
-    assert columns([["a", 1], ("b", 2)]) == (("a", "b"), (1, 2))  # type: ignore[list-item]
-    assert columns([]) == ((), ())
+    assert columns([["a", 1], ("b", 2)]) == (["a", "b"], [1, 2])  # type: ignore[list-item]
+    assert columns([]) == ([], [])
     assert ordered(zip(*columns([("b", 2), ("a", 1)]), strict=True)) == [("a", 1), ("b", 2)]
