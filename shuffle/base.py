@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from mapreduce.objectstore import Requests
+from mapreduce.objectstore import Access, ObjectStore, Requests
 
 
 class AttemptId(NamedTuple):
@@ -92,6 +92,22 @@ class ShuffleStore(ABC):
 
     def __init__(self) -> None:
         self.requests = Requests()
+
+    @classmethod
+    def connect(cls, url: str, access: Access, spare: ObjectStore | None) -> Self:
+        """The store at `url`; see `open_shuffle`."""
+        raise NotImplementedError
+
+    def check(self, estimate: int) -> list[str]:  # noqa: ARG002 - a store may have nothing that can be wrong
+        """Find out, within seconds, whether the store can be used for a shuffle of about `estimate` bytes.
+
+        Returns:
+            What may go wrong, in sentences for the user.
+
+        Raises:
+            StoreError: it cannot be used; the message says what to do.
+        """
+        return []
 
     @abstractmethod
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from mapreduce.errors import StoreError
+from mapreduce.objectstore.access import Access
 
 
 class ObjectInfo(NamedTuple):
@@ -58,14 +59,21 @@ class ObjectStore(ABC):
     Attributes:
         url: opens the same store elsewhere, through `open_store`.
         page: keys in one request of a listing.
+        concurrency: how many requests at once pay off; 1 where waiting for one is not what takes time.
         requests: counts of what was asked of this instance.
     """
 
     url: str
     page: int = 1000
+    concurrency: int = 1
 
     def __init__(self) -> None:
         self.requests = Requests()
+
+    @classmethod
+    def connect(cls, place: str, access: Access) -> Self:  # noqa: ARG003 - a store may need none
+        """The store at `place`, its URL without the scheme."""
+        return cls(place)  # type: ignore[call-arg]  # as stores that need no access are made
 
     @abstractmethod
     def create(self, key: str) -> AbstractContextManager[Writer]:
@@ -113,6 +121,14 @@ class ObjectStore(ABC):
         """The bytes `start` to `end` of an object, as `open` streams them."""
         with self.open(key, start, end) as stream:
             return stream.read()
+
+    def check(self) -> None:  # noqa: B027 - a store may have nothing that can be wrong
+        """Find out, within seconds, whether the store can hold control keys.
+
+        Raises:
+            StoreError: it cannot be reached or written, or does not create exclusively; the message
+                says what to do.
+        """
 
     def sweep(self, prefix: str) -> None:  # noqa: B027 - a store may have nothing to sweep
         """Remove what writes that never ended left under `prefix`, of which no write is under way."""
