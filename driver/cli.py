@@ -39,6 +39,8 @@ _SETTINGS: list[Callable[[F], F]] = [
         "--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"
     ),
     click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
+    click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
+    click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),

@@ -38,6 +38,10 @@ class Driver:
         partitions: number of reduce tasks of jobs that do not say it; by default by the size of the input.
         storage: folder or URL for control keys, and for results without an output folder.
         shuffle: folder or URL for the data between map and reduce; by default in `storage`.
+        endpoint_url: of the S3 service, where it is not AWS.
+        profile: of the AWS configuration files, for credentials.
+        redis_username: of a Redis ACL user.
+        redis_password: of Redis; it may stand in the shuffle's URL too.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
         overwrite: whether an earlier result in an output folder may be replaced.
@@ -58,6 +62,10 @@ class Driver:
         partitions: int | None = None,
         storage: str | os.PathLike[str] | None = None,
         shuffle: str | os.PathLike[str] | None = None,
+        endpoint_url: str | None = None,
+        profile: str | None = None,
+        redis_username: str | None = None,
+        redis_password: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
         overwrite: bool | None = None,
@@ -73,6 +81,10 @@ class Driver:
                 "partitions": partitions,
                 "storage": storage,
                 "shuffle": shuffle,
+                "endpoint_url": endpoint_url,
+                "profile": profile,
+                "redis_username": redis_username,
+                "redis_password": redis_password,
                 "retries": retries,
                 "timeout": timeout,
                 "overwrite": overwrite,

@@ -31,6 +31,14 @@ class JobStarted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something may go wrong, of which the user should know before it does."""
+
+    job: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundStarted:
     """A round's first attempts are about to start."""
 
@@ -83,5 +91,5 @@ class JobEnded:
     error: str
 
 
-Event = JobStarted | RoundStarted | TaskEnded | AttemptFailed | RoundEnded | JobEnded
+Event = JobStarted | Warned | RoundStarted | TaskEnded | AttemptFailed | RoundEnded | JobEnded
 Callback = Callable[[Event], None]

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from mapreduce.errors import InputError
-from mapreduce.objectstore.registry import split_url
+from mapreduce.errors import InputError, StoreError
+from mapreduce.objectstore import Access
+from mapreduce.objectstore.registry import open_object, split_url
 
 Inputs = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -21,11 +22,12 @@ class InputFile(NamedTuple):
     size: int
 
 
-def find_inputs(inputs: Inputs) -> list[InputFile]:
+def find_inputs(inputs: Inputs, access: Access | None = None) -> list[InputFile]:
     """The files that `inputs` stands for, in the order given, each folder's or glob's sorted by name.
 
-    A folder stands for all files below it. In folders and globs, names that begin with "." or "_" are
-    left out, as marker files are; a pattern or path that writes such a name gets it.
+    A folder stands for all files below it; so does a prefix of keys, s3://bucket/prefix/, on an object
+    store. In folders and globs, names that begin with "." or "_" are left out, as marker files are; a
+    pattern or path that writes such a name gets it.
 
     Raises:
         InputError: an item matches nothing, cannot be read, or matches what another one does.
@@ -35,27 +37,86 @@ def find_inputs(inputs: Inputs) -> list[InputFile]:
     items = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if not items:
         raise InputError("no input was given")
-    found: dict[str, str] = {}
+    found: dict[InputFile, str] = {}
     for item in items:
         text = os.fspath(item) if isinstance(item, os.PathLike) else item
         if not isinstance(text, str) or not text:
             raise InputError(f"an input must be a path, not {text!r}")
-        paths = _matches(text)
-        if not paths:
-            raise InputError(f"the input {text!r} matches no file (in {os.getcwd()})")
-        for path in paths:
-            if path in found:
-                other = found[path]
+        for file in _matches(text, access):
+            if file in found:
+                other = found[file]
                 twice = "twice" if other == text else f"by {other!r} and by {text!r}"
-                raise InputError(f"{path} is named {twice}: its records would count double")
-            found[path] = text
-    return [InputFile(path, _size(path)) for path in found]
+                raise InputError(f"{file.url} is named {twice}: its records would count double")
+            found[file] = text
+    return list(found)
 
 
-def _matches(text: str) -> list[str]:
+def _matches(text: str, access: Access | None) -> list[InputFile]:
     scheme, path = split_url(text)
     if scheme != "file":
-        raise InputError(f"the input {text!r} is on a store that cannot be read as input yet")
+        return _objects(text, access)
+    paths = _paths(path)
+    if not paths:
+        raise InputError(f"the input {text!r} matches no file (in {os.getcwd()})")
+    return [InputFile(path, _size(path)) for path in paths]
+
+
+def _objects(text: str, access: Access | None) -> list[InputFile]:
+    """The objects of a store that `text` stands for: one key, all keys below a prefix, or a glob's."""
+    try:
+        store, wanted = open_object(text, access)
+        if not glob.has_magic(wanted):
+            found = {info.key: info.size for info in store.list(wanted)}
+            folder = f"{wanted.rstrip('/')}/" if wanted else ""
+            if wanted in found:
+                found = {wanted: found[wanted]}
+            else:
+                found = {key: size for key, size in found.items() if key.startswith(folder) and _shown(key, folder)}
+        else:
+            literal = wanted[: min(wanted.find(sign) for sign in "*?[" if sign in wanted)]
+            folder = literal[: literal.rfind("/") + 1]
+            pattern = wanted[len(folder) :].split("/")
+            found = {
+                info.key: info.size
+                for info in store.list(literal)
+                if not info.key.endswith("/") and _fits(info.key[len(folder) :].split("/"), pattern)
+            }
+    except StoreError as error:
+        raise InputError(f"cannot find the input {text!r}: {error}") from error
+    if not found:
+        raise InputError(f"the input {text!r} matches no object")
+    base = store.url
+    return [InputFile(f"{base}/{key}", size) for key, size in sorted(found.items())]
+
+
+def _fits(names: list[str], pattern: list[str]) -> bool:
+    """Whether a glob, name by name, gives an object or a folder that holds it; see `find_inputs` on hidden names."""
+    if "**" in pattern:  # which names files one by one; a plain wildcard means what is in a folder
+        here = pattern.index("**")
+        before, after = pattern[:here], pattern[here + 1 :] or ["*"]
+        return (
+            len(names) >= len(before) + len(after)
+            and all(map(_matches_name, names, before))
+            and all(map(_matches_name, names[-len(after) :], after))
+            and not any(map(_hidden, names[here : -len(after)]))
+        )
+    return (
+        len(names) >= len(pattern)
+        and all(map(_matches_name, names, pattern))
+        and not any(map(_hidden, names[len(pattern) :]))
+    )
+
+
+def _matches_name(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) and (not _hidden(name) or _hidden(pattern))
+
+
+def _shown(key: str, folder: str) -> bool:
+    """Whether an object below `folder` is input: no marker file, nor the empty object that stands for a folder."""
+    return not key.endswith("/") and not any(map(_hidden, key[len(folder) :].split("/")))
+
+
+def _paths(path: str) -> list[str]:
     if os.path.isdir(path):
         return _below(path)
     if os.path.exists(path):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from mapreduce.errors import MissingObject, OutputError, StoreError
-from mapreduce.objectstore import ObjectStore, open_store
+from mapreduce.objectstore import Access, ObjectStore, open_store
 from worker.layout import part_key, temporary_key, temporary_prefix
 from worker.output import Part
 
@@ -26,15 +26,16 @@ class OutputFolder:
         url: of the folder.
         job: id of the job.
         overwrite: whether an earlier result there may be replaced.
+        access: how the store is reached.
 
     Raises:
         OutputError: the folder holds something that must not be replaced, or cannot be written.
     """
 
-    def __init__(self, url: str, job: str, *, overwrite: bool) -> None:
+    def __init__(self, url: str, job: str, *, overwrite: bool, access: Access | None = None) -> None:
         self.url = url
+        self.store = self._store = open_store(url, "output", access)
         self._job = job
-        self._store: ObjectStore = open_store(url, "output")
         present = [found.key for found in self._store.list("")]
         self._earlier = _recorded(self._store, SUCCESS) | _recorded(self._store, PUBLISHING)
         if present and not overwrite:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from driver.fusion import fuse
 from driver.modules import UserModules, find_modules
 from mapreduce.errors import CodeError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job
 from worker.code import Stages
+from worker.tables import adds_up
 
 # Bytes of the user's modules that one job may ship.
 _MOST = 50_000_000
@@ -58,7 +60,8 @@ def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
     import cloudpickle
 
     formats = input_format(job.input_format), output_format(job.output_format)
-    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats)
+    fused = fuse(job.mapper) if adds_up(job.combiner, job.reducer) else None
+    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused)
     try:
         code: bytes = cloudpickle.dumps(stages, protocol=5)
     except Exception as error:

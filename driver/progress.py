@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driver.events import AttemptFailed, Event, JobEnded, JobStarted, RoundEnded, RoundStarted, TaskEnded
+from driver.events import AttemptFailed, Event, JobEnded, JobStarted, RoundEnded, RoundStarted, TaskEnded, Warned
 from mapreduce.sizes import format_size
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class ProgressCallback:
             case JobStarted():
                 shipped = f", shipping {', '.join(event.modules)}" if event.modules else ""
                 self._say(f"{event.title}: {format_size(event.bytes_in)} of input, job {event.job}{shipped}")
+            case Warned():
+                self._say(f"warning: {event.text}")
             case RoundStarted():
                 self._round = event
                 self._open(event)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import mapreduce
 from driver.commits import Commit
-from driver.events import Callback, JobEnded, JobStarted
+from driver.events import Callback, JobEnded, JobStarted, Warned
 from driver.executors import Executor
 from driver.inputs import Inputs, find_inputs
 from driver.output import OutputFolder
@@ -26,7 +26,7 @@ from driver.splits import plan_splits
 from mapreduce.errors import ConfigError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
-from mapreduce.objectstore import open_store
+from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
 from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key
@@ -55,8 +55,9 @@ class JobRun:
         self._executor = executor
         self._notify = notify
         self._seal = Seal.fresh()
-        self._storage = open_store(settings.storage)
-        self._shuffle = open_shuffle(settings.shuffle)
+        self._access = settings.access
+        self._storage = open_store(settings.storage, access=self._access)
+        self._shuffle = open_shuffle(settings.shuffle, self._access, self._storage)
         self._rounds: list[RoundRun] = []
         self._written: list[str] = []
         self._output: OutputFolder | None = None
@@ -76,14 +77,15 @@ class JobRun:
             self._notify(JobEnded(job=self.id, seconds=time.monotonic() - began, error=error))
 
     def _run(self, inputs: Inputs, output: str | None, partitions: int | None, began: float) -> Result[Any, Any]:
-        files = find_inputs(inputs)
+        files = find_inputs(inputs, self._access)
+        size = sum(file.size for file in files)
+        self._check(size)
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
-            self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite)
+            self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
         self._executor.warm(len(splits))
-        size = sum(file.size for file in files)
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
         side_files = [self._put_files(job) for job in self._jobs]
@@ -112,6 +114,13 @@ class JobRun:
                 rows = block_rows(commits, self._share(commits))
             commits = self._run_job(rows, counts[number], common)
         return self._result(commits, began, size)
+
+    def _check(self, size: int) -> None:
+        """Find out before anything starts whether the stores can be used; warn of what may go wrong."""
+        self._storage.check()
+        if any(job.reducer is not None for job in self._jobs):
+            for text in self._shuffle.check(size):
+                self._notify(Warned(job=self.id, text=text))
 
     def _share(self, commits: Sequence[Commit]) -> int:
         """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
@@ -152,6 +161,7 @@ class JobRun:
                 partitions=partitions,
                 row=row,
                 memory=self._settings.memory,
+                access=self._access.to_json(),
                 **{**common, "output": common["output"] if kind == "reduce" or not partitions else ""},
             )
 
@@ -219,9 +229,9 @@ class JobRun:
         if self._output is not None:
             names = self._output.publish(parts)
             parts = [part._replace(key=name) for part, name in zip(parts, names, strict=True)]
-            store = open_store(self._output.url)
+            store = self._output.store
         elif not self._settings.keep_intermediates:
-            forget = _Forget(self._settings.storage, [part.key for part in parts if part.key])
+            forget = _Forget(self._settings.storage, self._access, [part.key for part in parts if part.key])
         rounds = tuple(map(_summary, self._rounds))
         counters: Counter[str] = Counter()
         for run in self._rounds:
@@ -284,12 +294,13 @@ class JobRun:
 class _Forget:
     """Deletes the parts of a result; holds nothing that holds the result."""
 
-    def __init__(self, storage: str, keys: list[str]) -> None:
+    def __init__(self, storage: str, access: Access, keys: list[str]) -> None:
         self._storage = storage
+        self._access = access
         self._keys = keys
 
     def __call__(self) -> None:
-        open_store(self._storage).delete(self._keys)
+        open_store(self._storage, access=self._access).delete(self._keys)
 
 
 def _summary(run: RoundRun) -> Round:

@@ -6,11 +6,12 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mapreduce.errors import ConfigError
+from mapreduce.objectstore import Access
 from mapreduce.objectstore.registry import split_url
 from mapreduce.sizes import parse_size
 
@@ -38,6 +39,10 @@ class Settings:
         partitions: number of reduce tasks of jobs that do not say it; None: by the size of the input.
         storage: URL of the object store of control keys and of results without an output folder.
         shuffle: URL of the shuffle store; by default the job's folder in `storage`.
+        endpoint_url: of the S3 service; "": what AWS_ENDPOINT_URL says, else AWS.
+        profile: of the AWS configuration files; "": the usual chain of credentials.
+        redis_username: of a Redis ACL user; "": the default user.
+        redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
         overwrite: whether an output folder's earlier result may be replaced.
@@ -51,6 +56,10 @@ class Settings:
     partitions: int | None = None
     storage: str = ""
     shuffle: str = ""
+    endpoint_url: str = ""
+    profile: str = ""
+    redis_username: str = ""
+    redis_password: str = field(default="", repr=False)
     retries: int = 2
     timeout: float | None = 3600.0
     overwrite: bool = False
@@ -70,7 +79,7 @@ class Settings:
         Raises:
             ConfigError: a setting is unknown or has an unusable value; the message tells from where.
         """
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
         for origin, source in (
             _config_file(Path(folder)),
@@ -84,11 +93,27 @@ class Settings:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
+        if values["shuffle"].startswith(("redis://", "rediss://")):
+            from shuffle.redis import split_credentials
+
+            values["shuffle"], username, password = split_credentials(values["shuffle"])
+            if username or password:
+                values.update(redis_username=username, redis_password=password)
         settings = cls(**values)
         for name in ("storage", "shuffle"):
             if settings.executor != "inline" and values[name].startswith("memory://"):
                 raise ConfigError(f"{name}: {values[name]} is in this process alone; it needs executor inline")
         return settings
+
+    @property
+    def access(self) -> Access:
+        """How stores are reached, beside their URLs."""
+        return Access(
+            endpoint_url=self.endpoint_url,
+            profile=self.profile,
+            redis_username=self.redis_username,
+            redis_password=self.redis_password,
+        )
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -168,6 +193,19 @@ def _url(value: Any, setting: str) -> str:
     return place if scheme == "file" else text
 
 
+def _text(value: Any, setting: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{setting}: it must be text, not {type(value).__name__}")
+    return value
+
+
+def _endpoint(value: Any, setting: str) -> str:
+    text = _text(value, setting)
+    if text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"{setting}: {text!r} is no URL; write it like https://s3.example.com")
+    return text
+
+
 def _timeout(value: Any, setting: str) -> float | None:
     return None if str(value).lower() in ("none", "0") else float(_number(0.001, float)(value, setting))
 
@@ -180,6 +218,10 @@ _CHECKS = {
     "partitions": _number(1, int),
     "storage": _url,
     "shuffle": _url,
+    "endpoint_url": _endpoint,
+    "profile": _text,
+    "redis_username": _text,
+    "redis_password": _text,
     "retries": _number(0, int),
     "timeout": _timeout,
     "overwrite": _switch,

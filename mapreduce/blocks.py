@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mapreduce.columns import Buffer, Column, decode_column, encode_column
 from mapreduce.errors import BlockError
@@ -33,6 +33,13 @@ _ALIGN = 64
 _LEVEL = 1
 # Blocks of fewer bytes are mostly header; compressing them gains nothing worth an import.
 _SMALL = 512
+
+
+class Readable(Protocol):
+    """Gives bytes in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes: at most `size`, and none at the end."""
 
 
 class Block(NamedTuple):
@@ -116,7 +123,7 @@ def plain_size(block: Buffer) -> int:
     return int(_PREFIX.unpack_from(block)[3])
 
 
-def read_frames(stream: BinaryIO, size: int, context: str) -> Iterator[bytes]:
+def read_frames(stream: Readable, size: int, context: str) -> Iterator[bytes]:
     """The blocks that lie back to back in the next `size` bytes of `stream`, still encoded.
 
     Raises:
@@ -135,7 +142,7 @@ def read_frames(stream: BinaryIO, size: int, context: str) -> Iterator[bytes]:
         yield data
 
 
-def _read(stream: BinaryIO, size: int) -> bytes:
+def _read(stream: Readable, size: int) -> bytes:
     """`size` bytes, or fewer at the end of the stream, from a stream that may give fewer at a time."""
     data = stream.read(size)
     if len(data) == size or not data:

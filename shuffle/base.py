@@ -86,9 +86,11 @@ class ShuffleStore(ABC):
     Attributes:
         url: opens the same store elsewhere, through `open_shuffle`.
         requests: counts of what was asked of this instance.
+        window: bytes, at most, that reading may hold beside the block that it gives.
     """
 
     url: str
+    window: int = 32 << 20
 
     def __init__(self) -> None:
         self.requests = Requests()
@@ -98,7 +100,7 @@ class ShuffleStore(ABC):
         """The store at `url`; see `open_shuffle`."""
         raise NotImplementedError
 
-    def check(self, estimate: int) -> list[str]:  # noqa: ARG002 - a store may have nothing that can be wrong
+    def check(self, estimate: int) -> list[str]:
         """Find out, within seconds, whether the store can be used for a shuffle of about `estimate` bytes.
 
         Returns:

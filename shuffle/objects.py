@@ -14,6 +14,10 @@ from mapreduce.errors import BlockError, LostBlocks, MissingObject
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
+from shuffle.fetch import Fetcher, Joined, Range
+
+# Bytes of one request, at most.
+_LONGEST = 8 << 20
 
 
 class ObjectShuffle(ShuffleStore):
@@ -44,11 +48,12 @@ class ObjectShuffle(ShuffleStore):
         return Receipt(pieces)
 
     def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+        chunks = Fetcher(self.store, self.window).read(_ranges(pieces))
+        stream = Joined(chunks)
         for piece in pieces:
             try:
-                with self.store.open(piece.place, piece.start, piece.start + piece.size) as stream:
-                    for block in read_frames(stream, piece.size, piece.place):
-                        yield piece, block
+                for block in read_frames(stream, piece.size, piece.place):
+                    yield piece, block
             except (MissingObject, BlockError) as error:
                 raise LostBlocks(f"map task {piece.task}, attempt {piece.attempt}: {error}", (piece.task,)) from error
 
@@ -60,6 +65,23 @@ class ObjectShuffle(ShuffleStore):
         self.store.delete(map(_key, attempts))
         for prefix in {f"{attempt.job}/shuffle/" for attempt in attempts}:
             self.store.sweep(prefix)
+
+
+def _ranges(pieces: Sequence[Piece]) -> Iterator[Range]:
+    """What to read for `pieces`: neighbours by one request, long ones by several."""
+    key, start, end = "", 0, 0
+    for piece in pieces:
+        if piece.place != key or piece.start != end or piece.start + piece.size - start > _LONGEST:
+            yield from _cut(key, start, end)
+            key, start = piece.place, piece.start
+        end = piece.start + piece.size
+    yield from _cut(key, start, end)
+
+
+def _cut(key: str, start: int, end: int) -> Iterator[Range]:
+    while start < end:
+        yield Range(key, start, min(end, start + _LONGEST))
+        start += _LONGEST
 
 
 def _key(attempt: AttemptId) -> str:

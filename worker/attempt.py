@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from mapreduce.errors import LostBlocks
-from mapreduce.objectstore import ObjectStore, open_store
+from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle.base import Receipt
@@ -48,12 +48,13 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     Raises:
         StoreError: not even that could be written.
     """
-    storage = open_store(payload.storage)
+    access = Access(**payload.access)
+    storage = open_store(payload.storage, access=access)
     seal = Seal(bytes.fromhex(payload.secret))
     context = None
     started = time.time()
     try:
-        context = _open(payload, storage, seal, own_process=own_process)
+        context = _open(payload, storage, access, seal, own_process=own_process)
         receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
         record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit) as error:
@@ -71,7 +72,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     return "superseded"
 
 
-def _open(payload: Payload, storage: ObjectStore, seal: Seal, *, own_process: bool) -> Context:
+def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *, own_process: bool) -> Context:
     job, round_number, task, attempt = payload.attempt
     budget = Budget(payload.memory, own_process=own_process)
     stages = load_stages(payload, storage, seal)
@@ -82,6 +83,7 @@ def _open(payload: Payload, storage: ObjectStore, seal: Seal, *, own_process: bo
         payload=payload,
         row=row,
         storage=storage,
+        access=access,
         seal=seal,
         stages=stages,
         task=Task(job, round_number, task, attempt, files),
@@ -136,7 +138,8 @@ def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
     if receipt is not None:
         context.shuffle().discard([receipt])
     if part is not None and part.key:
-        store = open_store(context.payload.output) if context.payload.output else context.storage
+        output = context.payload.output
+        store = open_store(output, "output", context.access) if output else context.storage
         store.delete([part.key])
 
 

@@ -30,6 +30,7 @@ class Budget:
         limit: resident bytes at which to spill.
         block: bytes that a block for the shuffle or the output should hold.
         run_block: bytes that a block of a spilled run should hold; many runs are read at once.
+        window: bytes of shuffle data that may be read ahead.
         growth: bytes by which the process may grow before memory is looked at again.
         resident: gives the resident bytes of the process now.
         spilled: bytes written to local disk so far.
@@ -42,6 +43,7 @@ class Budget:
         self.limit = base + int(room * _SHARE)
         self.block = max(1 << 16, min(1 << 20, room // 64))
         self.run_block = max(1 << 14, min(1 << 20, room // 640))
+        self.window = min(64 << 20, room // 8)
         self.growth = room // 32
         self.spilled = 0
 

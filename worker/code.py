@@ -19,6 +19,7 @@ from mapreduce.objectstore import ObjectStore
 from mapreduce.partition import Partitioner
 from mapreduce.seal import Seal
 from mapreduce.stages import Fold, Mapper, Reducer
+from worker.fused import FusedMap
 from worker.payload import PYTHON, Payload
 
 
@@ -31,6 +32,7 @@ class Stages(NamedTuple):
     partitioner: Partitioner
     input_format: InputFormat[Any]
     output_format: OutputFormat
+    fused: FusedMap | None = None
 
 
 class _Warm:

@@ -9,7 +9,7 @@ from itertools import chain, starmap
 from typing import Any
 
 from mapreduce.errors import MapReduceError
-from mapreduce.objectstore import ObjectStore, open_store
+from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle import ShuffleStore, open_shuffle
@@ -33,6 +33,7 @@ class Context:
     payload: Payload
     row: Any
     storage: ObjectStore
+    access: Access
     seal: Seal
     stages: Stages
     task: Task
@@ -43,7 +44,8 @@ class Context:
 
     def shuffle(self) -> ShuffleStore:
         """The job's shuffle store."""
-        shuffle = open_shuffle(self.payload.shuffle)
+        shuffle = open_shuffle(self.payload.shuffle, self.access, self.storage)
+        shuffle.window = self.budget.window
         self.stores.append(shuffle)
         return shuffle
 
@@ -53,7 +55,7 @@ class Context:
         if not self.payload.output:
             key = out_key(job, round_number, task, attempt)
             return BlockPart(self.storage, key, self.budget, self.seal)
-        store = open_store(self.payload.output, "output")
+        store = open_store(self.payload.output, "output", self.access)
         self.stores.append(store)
         return FormatPart(store, temporary_key(job, task, attempt), self.budget, self.stages.output_format)
 

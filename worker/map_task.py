@@ -32,7 +32,7 @@ def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
     reducer = context.stages.reducer
     # A fold works here already, and may need its setup.
     with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
-        _map(context, sink.add)
+        _map(context, sink.add, sink)
     return context.shuffle().write(context.payload.attempt, sink.finish()), None
 
 
@@ -45,17 +45,21 @@ def _sink(context: Context) -> Sink:
     return CombiningSink(table, blocks)
 
 
-def _map(context: Context, add: Callable[[Pairs], None]) -> None:
+def _map(context: Context, add: Callable[[Pairs], None], sink: Sink | None = None) -> None:
     mapper = context.stages.mapper
     if mapper is None:
         for records in _records(context):
             add(map(_pair, records))
         return
+    adding = sink.adding(mapper, context.stages.fused) if sink is not None else None
     with running(context, mapper):
         for records in _slices(context, _records(context)):
             items = iter(records)
             context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
-            feed(add, mapper, "map", zip(items))
+            if adding is not None:
+                adding(items)
+            else:
+                feed(add, mapper, "map", zip(items))
             context.record = str  # an error of the next reading is not this record's
         feed(add, mapper, "finish", [()])
 
@@ -98,7 +102,7 @@ def _records(context: Context) -> Iterator[list[Any]]:
 
 def _read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
     context.task.source = segment.url
-    store, key = open_object(segment.url)
+    store, key = open_object(segment.url, context.access)
     context.stores.append(store)
     context.measured["bytes_in"] += segment.end - segment.start
     for records in context.stages.input_format.read(segment, store, key):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from shuffle.base import AttemptId
 
@@ -38,12 +38,13 @@ class Payload:
         files: side files: name -> key.
         row: where the task's own input is described.
         memory: bytes of memory that the worker's process may use.
+        access: how the stores are reached, with their secrets; it travels like `secret`.
         python: the driver's Python, as "3.11": code objects are for one minor version.
     """
 
     attempt: AttemptId
     kind: Literal["map", "reduce"]
-    secret: str
+    secret: str = field(repr=False)
     storage: str
     shuffle: str
     output: str
@@ -53,6 +54,7 @@ class Payload:
     files: dict[str, str]
     row: Range
     memory: int
+    access: dict[str, Any] = field(default_factory=dict, repr=False)
     python: str = PYTHON
 
     def to_json(self) -> bytes:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from mapreduce.blocks import encode_block, plain_size
 from mapreduce.partition import Partitioner, partition_all
 from mapreduce.seal import Seal
+from mapreduce.stages import Mapper
 from shuffle.base import AttemptId, Partitioned
 from worker.budget import Budget, Pace, release
+from worker.fused import FusedMap
 from worker.spill import Batches, Extent, SpillFile
-from worker.tables import Pairs, Table, columns
+from worker.tables import Pairs, SumTable, Table, columns
 
 # Pairs partitioned at a time: so few that they stay in the CPU's cache from step to step.
 _SLICE = 8_192
@@ -124,6 +126,10 @@ class Sink(ABC):
     def add(self, pairs: Pairs) -> None:
         """Take in the pairs of some records, in order."""
 
+    def adding(self, mapper: Mapper[Any, Any, Any], fused: FusedMap | None) -> Callable[[Iterable[Any]], None] | None:
+        """What maps records straight into this sink; None where their pairs must go through `add`."""
+        return None
+
     @abstractmethod
     def finish(self) -> Iterator[Partitioned]:
         """All that was taken in, by partition."""
@@ -139,6 +145,19 @@ class CombiningSink(Sink):
     def add(self, pairs: Pairs) -> None:
         self._table.add(pairs)
         self._table.look()  # the keys may be few and their values may grow
+
+    def adding(self, mapper: Mapper[Any, Any, Any], fused: FusedMap | None) -> Callable[[Iterable[Any]], None] | None:
+        table = self._table
+        if fused is None or not isinstance(table, SumTable) or (adder := fused.adder(mapper)) is None:
+            return None
+        totals, new = table.entries, table.new
+
+        def run(records: Iterable[Any]) -> None:
+            for record in records:
+                adder(mapper, record, totals, new, KeyError)
+            table.look()
+
+        return run
 
     def finish(self) -> Iterator[Partitioned]:
         flush(self._table, self._blocks)

@@ -97,11 +97,15 @@ class SumTable(Table):
                 # Not +=: it would change a mutable value that the mapper may still hold.
                 totals[key] = totals[key] + value
             except KeyError:
-                if key in totals:
-                    raise  # from the addition
-                totals[key] = value
-                if len(totals) > self._room:
-                    self._grown()
+                self.new(key, value)
+
+    def new(self, key: Any, value: Any) -> None:
+        """Take in the first value of a key, while the KeyError is handled that came of adding it."""
+        if key in self.entries:
+            raise  # noqa: PLE0704 - the error that is being handled: it came from the addition
+        self.entries[key] = value
+        if len(self.entries) > self._room:
+            self._grown()
 
 
 class FoldTable(Table):
@@ -211,15 +215,20 @@ def mapping_table(
     budget: Budget, spill: Callable[[Table], None], combiner: Callable[[Iterable[Any]], Any] | None, reducer: object
 ) -> Table | None:
     """The table in which a map task combines its pairs; None where nothing combines."""
+    if adds_up(combiner, reducer):
+        return SumTable(budget, spill)
     if isinstance(reducer, FoldBy):
-        if is_sum(reducer.function):
-            return SumTable(budget, spill)
         return FoldTable(budget, spill, None, reducer.function)
     if isinstance(reducer, Fold):
         return FoldTable(budget, spill, reducer.start, reducer.add)
-    if combiner is None:
-        return None
-    return SumTable(budget, spill) if is_sum(combiner) else CombineTable(budget, spill, combiner)
+    return None if combiner is None else CombineTable(budget, spill, combiner)
+
+
+def adds_up(combiner: Callable[[Iterable[Any]], Any] | None, reducer: object) -> bool:
+    """Whether the values of a key are just added up."""
+    if isinstance(reducer, Fold):
+        return isinstance(reducer, FoldBy) and is_sum(reducer.function)
+    return combiner is not None and is_sum(combiner)
 
 
 def reducing_table(

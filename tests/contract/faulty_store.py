@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from mapreduce import StoreError
-from mapreduce.objectstore import MemoryStore, ObjectInfo, ObjectStore
+from mapreduce.objectstore import Access, MemoryStore, ObjectInfo, ObjectStore
 from mapreduce.objectstore.base import Writer
 
 #: Called before each operation with its name and key; what it raises, the operation raises. A write has
@@ -42,6 +42,13 @@ class FaultyStore(ObjectStore):
         self.requests = inner.requests
         self._inner = inner
         self._script = script
+
+    @classmethod
+    def connect(cls, place: str, access: Access) -> Self:
+        """The store at `faulty://<place>`: that at `memory://<place>`, with a script."""
+        store = cls(MemoryStore(place), SCRIPTS[place])
+        store.url = f"faulty://{place}"
+        return store
 
     @contextmanager
     def create(self, key: str) -> Iterator[Writer]:
@@ -78,8 +85,3 @@ class FaultyStore(ObjectStore):
         self._inner.move(source, target)
 
 
-def open_faulty(name: str) -> FaultyStore:
-    """The store at `faulty://<name>`: that at `memory://<name>`, with a script."""
-    store = FaultyStore(MemoryStore(name), SCRIPTS[name])
-    store.url = f"faulty://{name}"
-    return store

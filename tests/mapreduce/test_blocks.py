@@ -191,7 +191,7 @@ def test_read_frames_truncated(most: int) -> None:
     ends = {0, len(BLOCKS[0]), len(data)}
     for size in range(len(data) + 1):
         for stream, length in ((data[:size], len(data)), (data, size), (data[:size], size)):
-            frames = read_frames(Trickle(stream, most), length, PLACE)  # type: ignore[arg-type]
+            frames = read_frames(Trickle(stream, most), length, PLACE)
             if (length == size and size in ends) or size == len(data):
                 assert b"".join(frames) == data[:size]
             else:

@@ -155,7 +155,7 @@ def test_what_a_commit_tells() -> None:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a store that does what `SCRIPTS` says."""
-    monkeypatch.setitem(registry._STORES, "faulty", "tests.contract.faulty_store:open_faulty")
+    monkeypatch.setitem(registry.STORES, "faulty", "tests.contract.faulty_store:FaultyStore")
     name = f"attempt-{random.random()}"
     SCRIPTS[name] = lambda operation, key: None
     yield name

@@ -1,0 +1,612 @@
+"""An object store in an S3 bucket, or in any service that speaks its protocol.
+
+Two clients share the work. obstore, which is native code, moves the bytes: it takes a tenth of
+boto3's processor time for a small request, and starts a worker ten times as fast. boto3 does what
+must be exact and is rare: listings page by page, checks, and credentials from AWS's configuration files.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property, lru_cache
+from typing import Any, BinaryIO, NoReturn, Self, TypeVar
+
+from mapreduce.errors import ConfigError, MissingObject, StoreError
+from mapreduce.objectstore.access import Access
+from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_key
+
+T = TypeVar("T")
+
+# Bytes of one part of an upload, and of one ranged read: long enough that latency hardly counts,
+# short enough that a stalled one is soon repeated.
+_PART = 8 << 20
+# Parts of one upload under way at once.
+_UPLOADS = 3
+_CONNECT_TIMEOUT = 5.0
+# Seconds without a byte after which a request has stalled.
+_READ_TIMEOUT = 15.0
+_TIMEOUT = 120.0
+_RETRIES = 8
+_CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
+_MESSAGE = re.compile(r"<Message>\s*([^<]{1,300}?)\s*</Message>")
+# Objects above this size cannot be copied by one request.
+_COPY_LIMIT = 5 << 30
+
+
+class S3Store(ObjectStore):
+    """Objects below a prefix of a bucket.
+
+    Requests that fail by 5xx, 429, a lost connection or a stall are repeated with growing pauses
+    and full jitter. What is written is verified by the service against the SHA-256 in the request's
+    signature. What is read is checked for its length here; blocks, plans and records carry tags of
+    their own. When the answer to a `put_if_absent` is lost, the repeated request may find the object
+    of the first: the caller then gets False though the object is its own.
+
+    Args:
+        place: bucket, or bucket and prefix: "bucket/some/prefix".
+        access: endpoint and profile.
+    """
+
+    concurrency = 16
+
+    def __init__(self, place: str, access: Access | None = None) -> None:
+        super().__init__()
+        bucket, _, prefix = place.partition("/")
+        if not bucket:
+            raise ConfigError(f"s3://{place} names no bucket; write s3://bucket/prefix")
+        self.bucket = bucket
+        self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self.url = f"s3://{bucket}/{self.prefix}".rstrip("/")
+        self._access = access or Access()
+
+    @classmethod
+    def connect(cls, place: str, access: Access) -> Self:
+        return cls(place, access)
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[Writer]:
+        upload = _Upload(self, check_key(key))
+        try:
+            yield upload
+        except BaseException:
+            upload.abort()
+            raise
+        upload.finish()
+
+    def put(self, key: str, data: bytes) -> None:
+        self._put(check_key(key), data, "overwrite")
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        import obstore
+
+        check_key(key)
+        for pause in (*_pauses(), None):
+            try:
+                self._put(key, data, "create")
+            except obstore.exceptions.AlreadyExistsError:
+                self.requests.add("put")
+                return False
+            except _Conflict:
+                # Another write of this key was under way: the next answer tells how it ended.
+                if pause is None:
+                    raise
+                pause()
+            else:
+                return True
+        raise AssertionError
+
+    def open(self, key: str, start: int = 0, end: int | None = None) -> BinaryIO:
+        return io.BufferedReader(_Reader(self, key, start, end), 1 << 16)
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        if end is not None and end - start <= _PART:
+            return bytes(self.fetch(key, start, end)[0])
+        with self.open(key, start, end) as stream:
+            return stream.read()
+
+    def fetch(
+        self, key: str, start: int, end: int | None, tag: str | None = None
+    ) -> tuple[memoryview, int, str | None]:
+        """One request's worth of an object.
+
+        Args:
+            key: of the object.
+            start: offset of the first byte.
+            end: offset behind the last byte; None for the object's end.
+            tag: the object's entity tag; another object under its key is an error then.
+
+        Returns:
+            The bytes that exist of the range, the size of the object (-1 where it was not told), and its entity tag.
+        """
+        import obstore
+
+        if end is not None and end <= start:
+            return memoryview(b""), self.size(key), tag
+        span: Any = (start, end) if end is not None else {"offset": start}
+        options: Any = {"range": span} if start or end is not None else {}
+        if tag is not None:
+            options["if_match"] = tag
+        try:
+            result = obstore.get(self._client, self.prefix + key, options=options)
+            first, last = result.range
+            data = memoryview(result.bytes())
+        except obstore.exceptions.PreconditionError:
+            raise StoreError(f"{self.url}/{key} was replaced while it was read") from None
+        except obstore.exceptions.BaseError as error:
+            if _status(error) == 416 or "out of range" in str(error):  # it begins behind the object's end
+                return memoryview(b""), self.size(key), tag
+            self._raise("read", key, error)
+        if len(data) != last - first or first != start:
+            raise StoreError(f"cannot read {self.url}/{key}: {len(data)} bytes came for a range of {last - first}")
+        self.requests.add("get", read=len(data))
+        return data, result.meta["size"], result.meta.get("e_tag")
+
+    def size(self, key: str) -> int:
+        import obstore
+
+        try:
+            found = obstore.head(self._client, self.prefix + key)
+        except obstore.exceptions.BaseError as error:
+            self._raise("read", key, error)
+        self.requests.add("size")
+        return int(found["size"])
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        client = _boto3(self._access)
+        more: dict[str, str] = {}
+        while True:
+            page = self._call(
+                "list",
+                prefix,
+                lambda more=more: client.list_objects_v2(  # type: ignore[misc]
+                    Bucket=self.bucket, Prefix=self.prefix + prefix, MaxKeys=self.page, **more
+                ),
+            )
+            self.requests.add("list")
+            for found in page.get("Contents", ()):
+                yield ObjectInfo(found["Key"][len(self.prefix) :], found["Size"])
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        import obstore
+
+        paths = [self.prefix + check_key(key) for key in keys]
+        for start in range(0, len(paths), 1000):
+            some = paths[start : start + 1000]
+            try:
+                obstore.delete(self._client, some)
+            except obstore.exceptions.NotFoundError as error:
+                if _code(error) == "NoSuchBucket":
+                    self._raise("delete", some[0], error)
+            except obstore.exceptions.BaseError as error:
+                self._raise("delete", some[0][len(self.prefix) :], error)
+            self.requests.add("delete")
+
+    def move(self, source: str, target: str) -> None:
+        import obstore
+
+        check_key(source)
+        check_key(target)
+        try:
+            size = self.size(source)
+        except MissingObject:
+            try:
+                self.size(target)
+            except MissingObject:
+                raise MissingObject(f"cannot move {self.url}/{source}: it does not exist") from None
+            return
+        if source == target:
+            self.requests.add("move")
+            return
+        try:
+            if size > _COPY_LIMIT:
+                self._copy_in_parts(source, target)
+            else:
+                obstore.copy(self._client, self.prefix + source, self.prefix + target)
+        except obstore.exceptions.NotFoundError:
+            self.size(target)  # somebody else has just moved it, or else it is missing
+        except obstore.exceptions.BaseError as error:
+            self._raise("move", source, error)
+        self.requests.add("move")
+        self.delete([source])
+
+    def check(self) -> None:
+        from botocore.exceptions import ClientError
+
+        client = _boto3(self._access, patient=False)
+        self._call("list", "", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1))
+        probe = f"probe-{os.urandom(8).hex()}"
+        create = {"Bucket": self.bucket, "Key": self.prefix + probe, "Body": b"probe", "IfNoneMatch": "*"}
+        self._call("write", probe, lambda: client.put_object(**create))
+        try:
+            client.put_object(**create)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+                raise self._failed("write", probe, *_from_boto3(error)) from error
+        else:
+            raise StoreError(
+                f"{self.url}: the service at {self._endpoint()} does not create objects exclusively (it ignores"
+                " If-None-Match), so tasks could be committed twice: use a service that does, such as AWS, or a folder"
+            )
+        finally:
+            self._call("delete", probe, lambda: client.delete_object(Bucket=self.bucket, Key=self.prefix + probe))
+
+    @cached_property
+    def _client(self) -> Any:
+        return _obstore(self.bucket, self._access)
+
+    def _endpoint(self) -> str:
+        return _endpoint(self._access) or "AWS"
+
+    def _put(self, key: str, data: bytes | memoryview, mode: Any) -> None:
+        import obstore
+
+        try:
+            obstore.put(self._client, self.prefix + key, data, mode=mode, use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError:
+            raise
+        except obstore.exceptions.BaseError as error:
+            if mode == "create" and _status(error) == 409:
+                raise _Conflict(f"cannot create {self.url}/{key}: others were writing it all the time") from error
+            self._raise("write", key, error)
+        self.requests.add("put", written=len(data))
+
+    def _copy_in_parts(self, source: str, target: str) -> None:
+        client = _boto3(self._access)
+        origin = {"Bucket": self.bucket, "Key": self.prefix + source}
+        self._call("move", source, lambda: client.copy(origin, self.bucket, self.prefix + target))
+
+    def _call(self, what: str, key: str, act: Callable[[], T]) -> T:
+        """What a call of boto3 gives, its errors turned into ours."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return act()
+        except (BotoCoreError, ClientError) as error:
+            raise self._failed(what, key, *_from_boto3(error)) from error
+
+    def _raise(self, what: str, key: str, error: BaseException) -> NoReturn:
+        """Raise the error that tells what obstore's `error` means."""
+        raise self._failed(what, key, _code(error), _reason(error)) from error
+
+    def _failed(self, what: str, key: str, code: str, reason: str) -> StoreError:
+        place = f"{self.url}/{key}".rstrip("/")
+        if code in ("NoSuchKey", "NotFound"):
+            return MissingObject(f"cannot {what} {place}: it does not exist")
+        remedy = _REMEDIES.get(code, "")
+        where = f" at {self._endpoint()}" if remedy or not code else ""
+        return StoreError(f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}")
+
+
+class _Conflict(StoreError):
+    """Another write of the same key was under way."""
+
+
+class _Upload:
+    """Writes one object: by one request if it is small, else in parts while more is written."""
+
+    def __init__(self, store: S3Store, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._held: list[bytes] = []
+        self._size = 0
+        self._total = 0
+        self._parts: queue.Queue[bytes | BaseException | None] | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        size = memoryview(data).nbytes
+        self._held.append(bytes(data))
+        self._size += size
+        if self._size >= _PART:
+            self._flush()
+        return size
+
+    def finish(self) -> None:
+        """Make the object appear."""
+        if self._parts is None:
+            self._store._put(self._key, b"".join(self._held), "overwrite")  # noqa: SLF001 - one store, two classes
+            return
+        if self._held:
+            self._flush()
+        self._hand_over(None)
+        self._join()
+        if self._error is not None:
+            self._fail()
+        # One request to begin, one for each part, one to end.
+        self._store.requests.add("put", written=self._total)
+        for _ in range(-(-self._total // _PART) + 1):
+            self._store.requests.add("put")
+
+    def abort(self) -> None:
+        """Leave nothing of the object."""
+        if self._parts is not None:
+            self._hand_over(_Abort())
+            self._join()
+
+    def _flush(self) -> None:
+        """Hand what is held to the upload, which is begun if it has not been."""
+        if self._parts is None:
+            self._parts = queue.Queue(1)
+            self._thread = threading.Thread(target=self._run, name="s3-upload", daemon=True)
+            self._thread.start()
+        part, self._held, self._size = b"".join(self._held), [], 0
+        self._total += len(part)
+        self._hand_over(part)
+        if self._error is not None:
+            self._fail()
+
+    def _hand_over(self, item: bytes | BaseException | None) -> None:
+        assert self._parts is not None
+        while self._error is None:
+            try:
+                self._parts.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def _join(self) -> None:
+        assert self._thread is not None
+        self._thread.join()
+
+    def _fail(self) -> NoReturn:
+        error = self._error
+        assert error is not None
+        self._store._raise("write", self._key, error)  # noqa: SLF001 - as above
+
+    def _run(self) -> None:
+        import obstore
+
+        store = self._store
+        try:
+            obstore.put(
+                store._client,  # noqa: SLF001 - as above
+                store.prefix + self._key,
+                self._items(),
+                use_multipart=True,
+                chunk_size=_PART,
+                max_concurrency=_UPLOADS,
+            )
+        except BaseException as error:
+            self._error = error
+
+    def _items(self) -> Iterator[bytes]:
+        assert self._parts is not None
+        while (item := self._parts.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+
+class _Abort(Exception):
+    """Ends an upload whose writer failed."""
+
+
+class _Reader(io.RawIOBase):
+    """Streams a range by requests of one part each, the next one under way while one is read."""
+
+    def __init__(self, store: S3Store, key: str, start: int, end: int | None) -> None:
+        super().__init__()
+        self._store = store
+        self._key = key
+        self._pool: ThreadPoolExecutor | None = None
+        self._next: Future[Any] | None = None
+        first = start + _PART if end is None else min(end, start + _PART)
+        self._view, size, self._tag = store.fetch(key, start, first)
+        self._position = start + len(self._view)
+        self._end = size if end is None else min(end, size)
+        self._ahead()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._view and self._next is not None:
+            self._view, _, _ = self._next.result()
+            self._position += len(self._view)
+            self._next = None
+            self._ahead()
+        view = memoryview(buffer).cast("B")
+        count = min(len(view), len(self._view))
+        view[:count] = self._view[:count]
+        self._view = self._view[count:]
+        return count
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        super().close()
+
+    def _ahead(self) -> None:
+        """Begin the next request, if there is more to come."""
+        if self._position >= self._end:
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="s3-read")
+        end = min(self._end, self._position + _PART)
+        self._next = self._pool.submit(self._store.fetch, self._key, self._position, end, self._tag)
+
+
+# What to do about the services' errors that are the user's to mend.
+_REMEDIES = {
+    "NoSuchBucket": "; make the bucket, or correct its name",
+    "AccessDenied": "; the credentials in use may not do this: give them the right, or use others (setting profile)",
+    "InvalidAccessKeyId": "; use credentials of this service (AWS_ACCESS_KEY_ID, setting profile)",
+    "SignatureDoesNotMatch": "; the secret access key is wrong (AWS_SECRET_ACCESS_KEY, setting profile)",
+    "ExpiredToken": "; renew the credentials",
+    "PermanentRedirect": "; the bucket is in another region: set AWS_REGION to it",
+    "AuthorizationHeaderMalformed": "; the bucket is in another region: set AWS_REGION to it",
+    "NoCredentialsError": "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the setting profile",
+    "ProfileNotFound": "; correct the setting profile",
+    "EndpointConnectionError": "; check the setting endpoint_url and the network",
+    "ConnectTimeoutError": "; check the setting endpoint_url and the network",
+}
+
+
+def _endpoint(access: Access) -> str:
+    """The endpoint to use; "" for AWS's own."""
+    return access.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+
+
+def _obstore(bucket: str, access: Access) -> Any:
+    # The environment is part of the key, so that whoever changes it gets what it says.
+    return _new_obstore(bucket, access, tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_"))))
+
+
+@lru_cache(maxsize=64)
+def _new_obstore(bucket: str, access: Access, _environment: Any) -> Any:
+    """The client of a bucket: one in each process."""
+    from obstore.store import S3Store as Client
+
+    config: dict[str, Any] = {}
+    endpoint = _endpoint(access)
+    if endpoint:
+        config["endpoint"] = endpoint
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    provider = None
+    if access.profile or not _native_credentials():
+        provider = _Credentials(access)
+        region = region or provider.region
+    if region:
+        config["region"] = region
+    return Client(
+        bucket,
+        **config,
+        credential_provider=provider,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=_CONNECT_TIMEOUT),
+            "read_timeout": timedelta(seconds=_READ_TIMEOUT),
+            "timeout": timedelta(seconds=_TIMEOUT),
+        },
+        retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=180)},
+    )
+
+
+def _native_credentials() -> bool:
+    """Whether the environment itself has credentials, as it has in a function; else AWS's files may."""
+    return "AWS_ACCESS_KEY_ID" in os.environ and "AWS_SECRET_ACCESS_KEY" in os.environ
+
+
+class _Credentials:
+    """Credentials by the usual chain, for obstore."""
+
+    def __init__(self, access: Access) -> None:
+        session = _session(access)
+        self.region = session.get_config_variable("region")
+        self._credentials = session.get_credentials()
+        if self._credentials is None:
+            raise ConfigError(
+                "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the setting profile"
+            )
+
+    def __call__(self) -> Any:
+        """The credentials now; the client asks again when they have expired."""
+        from datetime import UTC, datetime
+
+        frozen = self._credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) + timedelta(minutes=10),
+        }
+
+
+def _session(access: Access) -> Any:
+    from botocore.exceptions import ProfileNotFound
+    from botocore.session import Session
+
+    session = Session(profile=access.profile or None)
+    try:
+        session.get_scoped_config()
+    except ProfileNotFound as error:
+        raise ConfigError(f"profile: {error}") from None
+    return session
+
+
+def _boto3(access: Access, *, patient: bool = True) -> Any:
+    environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
+    with _lock:  # making clients is not safe between threads
+        return _new_boto3(access, patient, environment)
+
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=16)
+def _new_boto3(access: Access, patient: bool, _environment: Any) -> Any:  # noqa: FBT001 - lru_cache keys by position
+    """The boto3 client for an endpoint: one in each process."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.Session(botocore_session=_session(access)).client(
+        "s3",
+        endpoint_url=_endpoint(access) or None,
+        config=Config(
+            connect_timeout=_CONNECT_TIMEOUT if patient else 2,
+            read_timeout=_READ_TIMEOUT if patient else 3,
+            retries={"mode": "standard", "total_max_attempts": _RETRIES + 1 if patient else 2},
+            max_pool_connections=S3Store.concurrency,
+        ),
+    )
+
+
+def _from_boto3(error: Any) -> tuple[str, str]:
+    """Code and reason of an error of boto3."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return type(error).__name__, str(error)
+    told = response.get("Error", {})
+    code = str(told.get("Code", ""))
+    return {"404": "NotFound", "403": "AccessDenied"}.get(code, code), str(told.get("Message", ""))
+
+
+def _code(error: BaseException) -> str:
+    """The service's code for an error of obstore, or a code of its own for one without."""
+    import obstore
+
+    match = _CODE.search(str(error))
+    if match:
+        return match[1]
+    if isinstance(error, obstore.exceptions.NotFoundError):
+        return "NotFound"
+    if isinstance(error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError):
+        return "AccessDenied"
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """What an error of obstore says, without the layers around it."""
+    text = str(error)
+    match = _MESSAGE.search(text)
+    if match:
+        return match[1]
+    return text.split("\n\n", maxsplit=1)[0].strip()[:300]
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status in an error of obstore; 0 if it tells none."""
+    match = re.search(r"status(?: code)?:? ?\(?(\d{3})\b", str(error))
+    return int(match[1]) if match else 0
+
+
+def _pauses() -> Iterator[Callable[[], None]]:
+    """Pauses between tries, growing, with full jitter."""
+    import random
+    import time
+
+    for number in range(_RETRIES):
+        yield lambda number=number: time.sleep(random.uniform(0, min(2.0, 0.05 * 2**number)))  # type: ignore[misc]  # noqa: S311

@@ -1,0 +1,141 @@
+"""Reading ranges of objects: in order, several at once, and again where one is slow."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from statistics import median
+from typing import NamedTuple
+
+from mapreduce.errors import BlockError
+from mapreduce.objectstore import ObjectStore
+
+# What a request is expected to take: this latency, and the bytes at this rate. How much more it
+# takes here is learnt from those that have ended.
+_LATENCY, _RATE = 0.015, 150e6
+# A read that takes this many times as long as others did is begun a second time, but none sooner than this.
+_SLOW, _SOONEST = 4.0, 0.25
+# Reads that must have ended before there is anything to compare with; until then reads have this long.
+_LEARNT, _UNKNOWN = 8, 3.0
+_REMEMBERED = 64
+# Reads begun a second time, at once at most.
+_AGAIN = 4
+
+
+class Range(NamedTuple):
+    """Bytes `start` to `end` of the object `key`."""
+
+    key: str
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self.end - self.start
+
+
+class Patience:
+    """How long a read may take before it counts as slow."""
+
+    def __init__(self) -> None:
+        self._factors: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Take note of a read that has ended."""
+        self._factors.append(seconds / _expected(size))
+
+    def __call__(self, size: int) -> float:
+        """Seconds for a read of `size` bytes."""
+        if len(self._factors) < _LEARNT:
+            return _UNKNOWN + _expected(size)
+        return max(_SOONEST, _SLOW * median(self._factors) * _expected(size))
+
+
+class Fetcher:
+    """Reads ranges from an object store.
+
+    Args:
+        store: holds the objects.
+        window: bytes, at most, that are under way or waiting to be taken; one range is read in any case.
+        patience: gives the seconds that a read of so many bytes may take before it is begun again.
+    """
+
+    def __init__(self, store: ObjectStore, window: int, patience: Callable[[int], float] | None = None) -> None:
+        self._store = store
+        self._window = window
+        self._learnt = Patience()
+        self._patience = patience or self._learnt
+
+    def read(self, ranges: Iterable[Range]) -> Iterator[bytes]:
+        """The bytes of each range, in the order given.
+
+        Raises:
+            MissingObject: an object does not exist.
+            BlockError: an object ends before its range does.
+        """
+        if self._store.concurrency == 1:
+            yield from map(self._get, ranges)
+            return
+        left = deque(ranges)
+        if not left:
+            return
+        pool = ThreadPoolExecutor(self._store.concurrency + _AGAIN, thread_name_prefix="fetch")
+        waiting: deque[tuple[Range, float, Future[bytes]]] = deque()
+        held = 0
+        try:
+            while left or waiting:
+                while left and len(waiting) < self._store.concurrency:
+                    if held and held + left[0].size > self._window:
+                        break
+                    span = left.popleft()
+                    held += span.size
+                    waiting.append((span, time.monotonic(), pool.submit(self._get, span)))
+                span, began, future = waiting.popleft()
+                yield self._result(pool, span, began, future)
+                held -= span.size
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[bytes]) -> bytes:
+        """What a read gives, or the second one that is begun when the first is slow."""
+        # A read that has waited for a thread has not been slow yet; counting from here is on the safe side.
+        done, _ = wait([future], max(self._patience(span.size) - (time.monotonic() - began), _SOONEST / 10))
+        if done:
+            return future.result()
+        again = pool.submit(self._get, span)
+        done, _ = wait([future, again], return_when=FIRST_COMPLETED)
+        first = future if future in done else again
+        if first.exception() is not None:
+            first = again if first is future else future
+        return first.result()
+
+    def _get(self, span: Range) -> bytes:
+        began = time.monotonic()
+        data = self._store.get(span.key, span.start, span.end)
+        self._learnt.learn(span.size, time.monotonic() - began)
+        if len(data) != span.size:
+            raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
+        return data
+
+
+class Joined:
+    """The bytes of consecutive chunks, as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._view = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """The next bytes: at most `size`, and none at the end."""
+        if not self._view:
+            self._view = memoryview(next(self._chunks, b""))
+        data = bytes(self._view[:size])
+        self._view = self._view[size:]
+        return data
+
+
+def _expected(size: int) -> float:
+    return _LATENCY + size / _RATE

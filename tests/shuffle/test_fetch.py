@@ -1,0 +1,185 @@
+"""Ranges are read in order, several at once, within a window, and again where one is slow."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapreduce import MissingObject
+from mapreduce.errors import BlockError
+from mapreduce.objectstore import MemoryStore
+from shuffle.fetch import Fetcher, Joined, Patience, Range
+
+PATIENCE = 30.0
+
+
+class Remote(MemoryStore):
+    """A store that asks a script before each read, and knows how many are under way."""
+
+    concurrency = 4
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.lock = threading.Lock()
+        self.reads: Counter[str] = Counter()
+        self.under_way = 0
+        self.held = 0
+        self.most = 0
+        self.most_held = 0
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        with self.lock:
+            self.reads[key] += 1
+            number = self.reads[key]
+            self.under_way += 1
+            self.held += (end or 0) - start
+            self.most = max(self.most, self.under_way)
+            self.most_held = max(self.most_held, self.held)
+        try:
+            self.before(key, number)
+            return super().get(key, start, end)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+                self.held -= (end or 0) - start
+
+    def before(self, key: str, number: int) -> None:
+        """What happens before the `number`th read of `key`."""
+
+
+def remote(count: int = 8, size: int = 10) -> Remote:
+    """A store with the objects "0", "1" and so on, all different."""
+    store = Remote(f"fetch-{count}-{size}")
+    store.__dict__["_objects"].clear()
+    for number in range(count):
+        store.put(str(number), bytes([number]) * size)
+    return store
+
+
+def ranges(count: int, size: int = 10) -> list[Range]:
+    """All of each object."""
+    return [Range(str(number), 0, size) for number in range(count)]
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(1, 10))),
+    window=st.integers(1, 100),
+    concurrency=st.integers(1, 5),
+)
+def test_any_ranges_come_in_order(spans: list[tuple[int, int, int]], window: int, concurrency: int) -> None:
+    """Whatever is asked for comes in the order asked for, however many reads are under way."""
+    store = remote()
+    store.concurrency = concurrency
+    wanted = [Range(str(number), start, min(10, start + size)) for number, start, size in spans]
+    found = list(Fetcher(store, window).read(wanted))
+    assert found == [bytes([int(span.key)]) * span.size for span in wanted]
+    assert store.most <= concurrency
+
+
+def test_several_are_read_at_once() -> None:
+    """As many reads are under way as pay off."""
+    store = remote()
+    together = threading.Barrier(store.concurrency)
+    store.before = lambda key, number: bool(together.wait(PATIENCE)) and None  # type: ignore[method-assign,assignment,return-value]
+    assert len(list(Fetcher(store, 1000).read(ranges(8)))) == 8
+
+
+@pytest.mark.parametrize(("window", "most"), [(1, 10), (10, 10), (25, 20), (1000, 40)])
+def test_the_window_bounds_memory(window: int, most: int) -> None:
+    """What is under way and what waits to be taken stays within the window; one range is read in any case."""
+    store = remote(20)
+    taken = 0
+    for data in Fetcher(store, window).read(ranges(20)):
+        taken += len(data)
+        assert sum(store.reads.values()) * 10 - taken + len(data) <= most
+    assert taken == 200
+
+
+def test_a_slow_read_is_begun_again() -> None:
+    """The second read of a slow range gives the bytes; the first one is not waited for."""
+    store = remote()
+    release = threading.Event()
+
+    def before(key: str, number: int) -> None:
+        if key == "3" and number == 1:
+            assert release.wait(PATIENCE)
+
+    store.before = before  # type: ignore[method-assign]
+    found = list(Fetcher(store, 1000, lambda size: 0.05).read(ranges(8)))
+    assert not release.is_set()
+    release.set()
+    assert found == [bytes([number]) * 10 for number in range(8)]
+    assert store.reads["3"] == 2
+
+
+def test_of_two_reads_a_failed_one_does_not_count() -> None:
+    """When the second read fails, the first one, slow as it is, is waited for."""
+    store = remote()
+    failed = threading.Event()
+
+    def before(key: str, number: int) -> None:
+        if key == "3" and number == 1:
+            assert failed.wait(PATIENCE)
+        if key == "3" and number == 2:
+            failed.set()
+            raise MissingObject("scripted")
+
+    store.before = before  # type: ignore[method-assign]
+    found = list(Fetcher(store, 1000, lambda size: 0.05).read(ranges(8)))
+    assert found == [bytes([number]) * 10 for number in range(8)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_missing_and_short_objects(concurrency: int) -> None:
+    """What is missing or cut short is an error when its turn comes; what lies before it is given."""
+    store = remote(3)
+    store.concurrency = concurrency
+    for bad, error in ((Range("9", 0, 1), MissingObject), (Range("1", 5, 11), BlockError)):
+        reading = Fetcher(store, 1000).read([Range("0", 0, 10), bad])
+        assert next(reading) == bytes(10)
+        with pytest.raises(error, match=bad.key):
+            next(reading)
+
+
+def test_reading_may_be_given_up() -> None:
+    """A reader that stops leaves no thread that reads on."""
+    store = remote(8)
+    before = threading.active_count()
+    reading = Fetcher(store, 1000).read(ranges(8))
+    next(reading)
+    reading.close()  # type: ignore[attr-defined]
+    for thread in threading.enumerate():
+        if thread.name.startswith("fetch"):
+            thread.join(PATIENCE)
+    assert threading.active_count() <= before
+
+
+def test_patience_learns() -> None:
+    """Until enough reads have ended patience is long; then it follows what reads take here, and their size."""
+    patience = Patience()
+    assert patience(1) > 1
+    for _ in range(20):
+        patience.learn(1_000_000, 0.1)
+    assert 0.25 <= patience(1_000_000) < 1
+    assert patience(100_000_000) > 5 * patience(1_000_000)
+    for _ in range(100):
+        patience.learn(1_000_000, 2.0)
+    assert patience(1_000_000) > 4
+
+
+@given(chunks=st.lists(st.binary(min_size=1, max_size=9)), sizes=st.lists(st.integers(1, 12), min_size=1))
+def test_chunks_are_one_stream(chunks: list[bytes], sizes: list[int]) -> None:
+    """Reads of any sizes give the chunks' bytes in order, at most so many, and none at the end."""
+    stream = Joined(iter(chunks))
+    found = b""
+    turn = 0
+    while data := stream.read(sizes[turn % len(sizes)]):
+        assert len(data) <= sizes[turn % len(sizes)]
+        found += data
+        turn += 1
+    assert found == b"".join(chunks)
+    assert stream.read(5) == b""
