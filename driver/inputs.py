@@ -65,10 +65,11 @@ def _objects(text: str, access: Access | None) -> list[InputFile]:
     """The objects of a store that `text` stands for: one key, all keys below a prefix, or a glob's."""
     try:
         store, wanted = open_object(text, access)
+        store.reach()
         if not glob.has_magic(wanted):
             found = {info.key: info.size for info in store.list(wanted)}
             folder = f"{wanted.rstrip('/')}/" if wanted else ""
-            if wanted in found:
+            if wanted in found and not wanted.endswith("/"):
                 found = {wanted: found[wanted]}
             else:
                 found = {key: size for key, size in found.items() if key.startswith(folder) and _shown(key, folder)}

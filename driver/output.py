@@ -35,6 +35,7 @@ class OutputFolder:
     def __init__(self, url: str, job: str, *, overwrite: bool, access: Access | None = None) -> None:
         self.url = url
         self.store = self._store = open_store(url, "output", access)
+        self._store.reach()
         self._job = job
         present = [found.key for found in self._store.list("")]
         self._earlier = _recorded(self._store, SUCCESS) | _recorded(self._store, PUBLISHING)

@@ -23,7 +23,7 @@ from driver.result import Result, Round
 from driver.round import RoundRun
 from driver.settings import Settings
 from driver.splits import plan_splits
-from mapreduce.errors import ConfigError
+from mapreduce.errors import ConfigError, StoreError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import Access, open_store
@@ -73,7 +73,11 @@ class JobRun:
             raise
         finally:
             self._executor.cancel(self.id)
-            self._clean(failed=bool(error))
+            try:
+                self._clean(failed=bool(error))
+            except StoreError as problem:
+                # The result, or why there is none, is what counts; it must not be hidden by this.
+                self._notify(Warned(job=self.id, text=f"what the job wrote could not all be removed: {problem}"))
             self._notify(JobEnded(job=self.id, seconds=time.monotonic() - began, error=error))
 
     def _run(self, inputs: Inputs, output: str | None, partitions: int | None, began: float) -> Result[Any, Any]:
@@ -118,7 +122,8 @@ class JobRun:
     def _check(self, size: int) -> None:
         """Find out before anything starts whether the stores can be used; warn of what may go wrong."""
         self._storage.check()
-        if any(job.reducer is not None for job in self._jobs):
+        within = self._shuffle.url.startswith(f"{self._storage.url}/") and self._storage.free() is None
+        if any(job.reducer is not None for job in self._jobs) and not within:
             for text in self._shuffle.check(size):
                 self._notify(Warned(job=self.id, text=text))
 

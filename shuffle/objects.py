@@ -13,6 +13,7 @@ from mapreduce.blocks import read_frames
 from mapreduce.errors import BlockError, LostBlocks, MissingObject
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
+from mapreduce.sizes import format_size
 from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
 from shuffle.fetch import Fetcher, Joined, Range
 
@@ -56,6 +57,17 @@ class ObjectShuffle(ShuffleStore):
                     yield piece, block
             except (MissingObject, BlockError) as error:
                 raise LostBlocks(f"map task {piece.task}, attempt {piece.attempt}: {error}", (piece.task,)) from error
+
+    def check(self, estimate: int) -> list[str]:
+        self.store.check()
+        free = self.store.free()
+        if free is None or free >= estimate:
+            return []
+        text = (
+            f"the shuffle's folder {self.url} has {format_size(free)} left, and the input has {format_size(estimate)}:"
+            " unless much is combined, the disk will be full; point shuffle to another one"
+        )
+        return [text]
 
     def discard(self, receipts: Iterable[Receipt]) -> None:
         self.store.delete({piece.place: None for receipt in receipts for piece in receipt.pieces.values()})

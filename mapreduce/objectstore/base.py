@@ -122,13 +122,24 @@ class ObjectStore(ABC):
         with self.open(key, start, end) as stream:
             return stream.read()
 
-    def check(self) -> None:  # noqa: B027 - a store may have nothing that can be wrong
+    def reach(self) -> None:  # noqa: B027 - a store may have nothing that can be wrong
+        """Find out, within seconds, whether the store can be reached and listed.
+
+        Raises:
+            StoreError: it cannot; the message says what to do.
+        """
+
+    def check(self) -> None:  # noqa: B027 - as above
         """Find out, within seconds, whether the store can hold control keys.
 
         Raises:
             StoreError: it cannot be reached or written, or does not create exclusively; the message
                 says what to do.
         """
+
+    def free(self) -> int | None:
+        """Bytes that the store has room for; None where there is no limit that it knows."""
+        return None
 
     def sweep(self, prefix: str) -> None:  # noqa: B027 - a store may have nothing to sweep
         """Remove what writes that never ended left under `prefix`, of which no write is under way."""

@@ -39,6 +39,8 @@ _CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
 _MESSAGE = re.compile(r"<Message>\s*([^<]{1,300}?)\s*</Message>")
 # Objects above this size cannot be copied by one request.
 _COPY_LIMIT = 5 << 30
+# Codes of the service, or ours, for an object that does not exist.
+_ABSENT = ("NoSuchKey", "NotFound")
 
 
 class S3Store(ObjectStore):
@@ -140,7 +142,7 @@ class S3Store(ObjectStore):
             data = memoryview(result.bytes())
         except obstore.exceptions.PreconditionError:
             raise StoreError(f"{self.url}/{key} was replaced while it was read") from None
-        except obstore.exceptions.BaseError as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             if _status(error) == 416 or "out of range" in str(error):  # it begins behind the object's end
                 return memoryview(b""), self.size(key), tag
             self._raise("read", key, error)
@@ -154,7 +156,7 @@ class S3Store(ObjectStore):
 
         try:
             found = obstore.head(self._client, self.prefix + key)
-        except obstore.exceptions.BaseError as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             self._raise("read", key, error)
         self.requests.add("size")
         return int(found["size"])
@@ -185,11 +187,9 @@ class S3Store(ObjectStore):
             some = paths[start : start + 1000]
             try:
                 obstore.delete(self._client, some)
-            except obstore.exceptions.NotFoundError as error:
-                if _code(error) == "NoSuchBucket":
-                    self._raise("delete", some[0], error)
-            except obstore.exceptions.BaseError as error:
-                self._raise("delete", some[0][len(self.prefix) :], error)
+            except (obstore.exceptions.BaseError, OSError) as error:
+                if _code(error) not in _ABSENT:
+                    self._raise("delete", some[0][len(self.prefix) :], error)
             self.requests.add("delete")
 
     def move(self, source: str, target: str) -> None:
@@ -213,18 +213,22 @@ class S3Store(ObjectStore):
                 self._copy_in_parts(source, target)
             else:
                 obstore.copy(self._client, self.prefix + source, self.prefix + target)
-        except obstore.exceptions.NotFoundError:
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if _code(error) not in _ABSENT:
+                self._raise("move", source, error)
             self.size(target)  # somebody else has just moved it, or else it is missing
-        except obstore.exceptions.BaseError as error:
-            self._raise("move", source, error)
         self.requests.add("move")
         self.delete([source])
+
+    def reach(self) -> None:
+        client = _boto3(self._access, patient=False)
+        self._call("list", "", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1))
 
     def check(self) -> None:
         from botocore.exceptions import ClientError
 
+        self.reach()
         client = _boto3(self._access, patient=False)
-        self._call("list", "", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1))
         probe = f"probe-{os.urandom(8).hex()}"
         create = {"Bucket": self.bucket, "Key": self.prefix + probe, "Body": b"probe", "IfNoneMatch": "*"}
         self._call("write", probe, lambda: client.put_object(**create))
@@ -255,7 +259,7 @@ class S3Store(ObjectStore):
             obstore.put(self._client, self.prefix + key, data, mode=mode, use_multipart=False)
         except obstore.exceptions.AlreadyExistsError:
             raise
-        except obstore.exceptions.BaseError as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             if mode == "create" and _status(error) == 409:
                 raise _Conflict(f"cannot create {self.url}/{key}: others were writing it all the time") from error
             self._raise("write", key, error)
@@ -281,7 +285,7 @@ class S3Store(ObjectStore):
 
     def _failed(self, what: str, key: str, code: str, reason: str) -> StoreError:
         place = f"{self.url}/{key}".rstrip("/")
-        if code in ("NoSuchKey", "NotFound"):
+        if code in _ABSENT and what in ("read", "move"):
             return MissingObject(f"cannot {what} {place}: it does not exist")
         remedy = _REMEDIES.get(code, "")
         where = f" at {self._endpoint()}" if remedy or not code else ""
@@ -441,6 +445,7 @@ class _Reader(io.RawIOBase):
 
 # What to do about the services' errors that are the user's to mend.
 _REMEDIES = {
+    "NotFound": "; there seems to be no S3 service, or no such bucket: check the setting endpoint_url and the bucket",
     "NoSuchBucket": "; make the bucket, or correct its name",
     "AccessDenied": "; the credentials in use may not do this: give them the right, or use others (setting profile)",
     "InvalidAccessKeyId": "; use credentials of this service (AWS_ACCESS_KEY_ID, setting profile)",
@@ -450,6 +455,7 @@ _REMEDIES = {
     "AuthorizationHeaderMalformed": "; the bucket is in another region: set AWS_REGION to it",
     "NoCredentialsError": "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the setting profile",
     "ProfileNotFound": "; correct the setting profile",
+    "SSLError": "; check the setting endpoint_url: http:// or https://, and whose certificate it has",
     "EndpointConnectionError": "; check the setting endpoint_url and the network",
     "ConnectTimeoutError": "; check the setting endpoint_url and the network",
 }
@@ -581,7 +587,7 @@ def _code(error: BaseException) -> str:
     match = _CODE.search(str(error))
     if match:
         return match[1]
-    if isinstance(error, obstore.exceptions.NotFoundError):
+    if isinstance(error, FileNotFoundError | obstore.exceptions.NotFoundError):
         return "NotFound"
     if isinstance(error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError):
         return "AccessDenied"
