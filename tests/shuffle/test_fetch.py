@@ -84,7 +84,7 @@ def test_several_are_read_at_once() -> None:
     """As many reads are under way as pay off."""
     store = remote()
     together = threading.Barrier(store.concurrency)
-    store.before = lambda key, number: bool(together.wait(PATIENCE)) and None  # type: ignore[method-assign,assignment,return-value]
+    store.before = lambda key, number: bool(together.wait(PATIENCE)) and None  # type: ignore[method-assign,assignment]
     assert len(list(Fetcher(store, 1000).read(ranges(8)))) == 8
 
 
