@@ -1,15 +1,20 @@
-# `make demo` and `make test` need Python 3.11 or newer and a network, no root: everything goes into .venv.
+# `make demo` and `make test` need Python 3.11 or newer and a network, no root: everything goes into .venv,
+# and the servers of the tests into .services.
 # Another Python: make test PYTHON=python3.12
 
 PYTHON ?= python3
 VENV ?= .venv
+SERVICES ?= .services
 PACKAGES := mapreduce shuffle worker driver benchmarks
+# Where the tests look for the servers.
+export SERVICES_HOME := $(SERVICES)
 
 # Named after the Python it was made with, so that another PYTHON makes the environment anew.
 MADE := $(VENV)/.made-with-$(subst /,-,$(PYTHON))
 OURS := $(VENV)/.made-by-make
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_SERVICES := $(SERVICES)/.installed-with-$(subst /,-,$(PYTHON))
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -21,11 +26,11 @@ demo: $(INSTALLED)  ## install, then run the demo
 	$(VENV)/bin/mapreduce demo
 
 .PHONY: test
-test: $(INSTALLED_DEV)  ## install, then run every test
+test: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## install, then run every test
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 .PHONY: test-fast
-test-fast: $(INSTALLED_DEV)  ## run the tests that are not marked slow or process
+test-fast: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## run the tests that are not marked slow or process
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "not slow and not process"
 
 .PHONY: lint
@@ -53,11 +58,15 @@ bench: $(INSTALLED)  ## count the words of 100 MB
 .PHONY: venv
 venv: $(MADE)  ## make the environment alone
 
+.PHONY: services
+services: $(INSTALLED_SERVICES)  ## install the S3 servers that tests run against
+
 .PHONY: clean
 clean:  ## remove what make, the build and the checkers made
 	rm -rf build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	if [ -e $(OURS) ]; then rm -rf $(VENV); fi
+	if [ -e $(SERVICES)/.made-by-make ]; then rm -rf $(SERVICES); fi
 
 # An environment that somebody else made is used as it is, and never removed.
 $(MADE):
@@ -87,3 +96,9 @@ $(INSTALLED_DEV): $(MADE) setup.cfg pyproject.toml
 	@echo "installing into $(VENV), with what tests and checks need"
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $(INSTALLED) $@
+
+$(INSTALLED_SERVICES): tests/services/requirements.txt
+	@$(MAKE) --no-print-directory venv VENV=$(SERVICES)
+	@echo "installing servers into $(SERVICES)"
+	@$(SERVICES)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

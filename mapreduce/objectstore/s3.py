@@ -25,11 +25,13 @@ from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_ke
 
 T = TypeVar("T")
 
-# Bytes of one part of an upload, and of one ranged read: long enough that latency hardly counts,
-# short enough that a stalled one is soon repeated.
-_PART = 8 << 20
+# Bytes of one ranged read: long enough that latency hardly counts, short enough that a stalled one is
+# soon repeated.
+_READ = 8 << 20
+# Bytes of one part of an upload: the least that S3 takes, since several are held at once.
+_PART = 5 << 20
 # Parts of one upload under way at once.
-_UPLOADS = 3
+_UPLOADS = 2
 _CONNECT_TIMEOUT = 5.0
 # Seconds without a byte after which a request has stalled.
 _READ_TIMEOUT = 15.0
@@ -39,6 +41,10 @@ _CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
 _MESSAGE = re.compile(r"<Message>\s*([^<]{1,300}?)\s*</Message>")
 # Objects above this size cannot be copied by one request.
 _COPY_LIMIT = 5 << 30
+# The status of a write while another one of the same key is under way.
+_CONFLICT = 409
+# What XML 1.0 cannot hold.
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Codes of the service, or ours, for an object that does not exist.
 _ABSENT = ("NoSuchKey", "NotFound")
 
@@ -47,8 +53,8 @@ class S3Store(ObjectStore):
     """Objects below a prefix of a bucket.
 
     Requests that fail by 5xx, 429, a lost connection or a stall are repeated with growing pauses
-    and full jitter. What is written is verified by the service against the SHA-256 in the request's
-    signature. What is read is checked for its length here; blocks, plans and records carry tags of
+    and full jitter. What is written is verified by the service against a SHA-256 that is sent along.
+    What is read is checked for its length here; blocks, plans and records carry tags of
     their own. When the answer to a `put_if_absent` is lost, the repeated request may find the object
     of the first: the caller then gets False though the object is its own.
 
@@ -90,26 +96,18 @@ class S3Store(ObjectStore):
         import obstore
 
         check_key(key)
-        for pause in (*_pauses(), None):
-            try:
-                self._put(key, data, "create")
-            except obstore.exceptions.AlreadyExistsError:
-                self.requests.add("put")
-                return False
-            except _Conflict:
-                # Another write of this key was under way: the next answer tells how it ended.
-                if pause is None:
-                    raise
-                pause()
-            else:
-                return True
-        raise AssertionError
+        try:
+            self._put(key, data, "create")
+        except obstore.exceptions.AlreadyExistsError:
+            self.requests.add("put")
+            return False
+        return True
 
     def open(self, key: str, start: int = 0, end: int | None = None) -> BinaryIO:
         return io.BufferedReader(_Reader(self, key, start, end), 1 << 16)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        if end is not None and end - start <= _PART:
+        if end is not None and end - start <= _READ:
             return bytes(self.fetch(key, start, end)[0])
         with self.open(key, start, end) as stream:
             return stream.read()
@@ -152,14 +150,9 @@ class S3Store(ObjectStore):
         return data, result.meta["size"], result.meta.get("e_tag")
 
     def size(self, key: str) -> int:
-        import obstore
-
-        try:
-            found = obstore.head(self._client, self.prefix + key)
-        except (obstore.exceptions.BaseError, OSError) as error:
-            self._raise("read", key, error)
+        size = int(self._head(key)["size"])
         self.requests.add("size")
-        return int(found["size"])
+        return size
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         client = _boto3(self._access)
@@ -180,16 +173,15 @@ class S3Store(ObjectStore):
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def delete(self, keys: Iterable[str]) -> None:
-        import obstore
-
         paths = [self.prefix + check_key(key) for key in keys]
-        for start in range(0, len(paths), 1000):
-            some = paths[start : start + 1000]
-            try:
-                obstore.delete(self._client, some)
-            except (obstore.exceptions.BaseError, OSError) as error:
-                if _code(error) not in _ABSENT:
-                    self._raise("delete", some[0][len(self.prefix) :], error)
+        # A batch is XML, which cannot say every key.
+        odd = [path for path in paths if _NOT_XML.search(path)]
+        plain = [path for path in paths if not _NOT_XML.search(path)]
+        for path in odd:
+            self._delete_odd(path)
+            self.requests.add("delete")
+        for start in range(0, len(plain), 1000):
+            self._delete(plain[start : start + 1000])
             self.requests.add("delete")
 
     def move(self, source: str, target: str) -> None:
@@ -198,15 +190,15 @@ class S3Store(ObjectStore):
         check_key(source)
         check_key(target)
         try:
-            size = self.size(source)
+            size = self._head(source)["size"]
         except MissingObject:
             try:
-                self.size(target)
+                self._head(target)
             except MissingObject:
                 raise MissingObject(f"cannot move {self.url}/{source}: it does not exist") from None
             return
+        self.requests.add("move")
         if source == target:
-            self.requests.add("move")
             return
         try:
             if size > _COPY_LIMIT:
@@ -216,9 +208,31 @@ class S3Store(ObjectStore):
         except (obstore.exceptions.BaseError, OSError) as error:
             if _code(error) not in _ABSENT:
                 self._raise("move", source, error)
-            self.size(target)  # somebody else has just moved it, or else it is missing
-        self.requests.add("move")
-        self.delete([source])
+            self._head(target)  # somebody else has just moved it, or else it is missing
+        if _NOT_XML.search(source):
+            self._delete_odd(self.prefix + source)
+        else:
+            self._delete([self.prefix + source])
+
+    def sweep(self, prefix: str) -> None:
+        """Abort uploads under `prefix` that nobody will end."""
+        client = _boto3(self._access)
+        more: dict[str, str] = {}
+        while True:
+            page = self._call(
+                "list",
+                prefix,
+                lambda more=more: client.list_multipart_uploads(  # type: ignore[misc]
+                    Bucket=self.bucket, Prefix=self.prefix + prefix, **more
+                ),
+            )
+            self.requests.add("list")
+            for found in page.get("Uploads", ()):
+                upload = {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+                self._call("delete", found["Key"], lambda upload=upload: client.abort_multipart_upload(**upload))  # type: ignore[misc]
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     def reach(self) -> None:
         client = _boto3(self._access, patient=False)
@@ -255,15 +269,39 @@ class S3Store(ObjectStore):
     def _put(self, key: str, data: bytes | memoryview, mode: Any) -> None:
         import obstore
 
+        path = self.prefix + key
         try:
-            obstore.put(self._client, self.prefix + key, data, mode=mode, use_multipart=False)
-        except obstore.exceptions.AlreadyExistsError:
+            _persistently(lambda: obstore.put(self._client, path, data, mode=mode, use_multipart=False))
+        except obstore.exceptions.AlreadyExistsError as error:
+            if _status(error) == _CONFLICT:
+                raise StoreError(f"cannot create {self.url}/{key}: others were writing it all the time") from error
             raise
         except (obstore.exceptions.BaseError, OSError) as error:
-            if mode == "create" and _status(error) == 409:
-                raise _Conflict(f"cannot create {self.url}/{key}: others were writing it all the time") from error
             self._raise("write", key, error)
         self.requests.add("put", written=len(data))
+
+    def _head(self, key: str) -> Any:
+        import obstore
+
+        try:
+            return obstore.head(self._client, self.prefix + key)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            self._raise("read", key, error)
+
+    def _delete(self, paths: list[str]) -> None:
+        """Delete a batch."""
+        import obstore
+
+        try:
+            _persistently(lambda: obstore.delete(self._client, paths))
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if _code(error) not in _ABSENT:
+                self._raise("delete", paths[0].removeprefix(self.prefix), error)
+
+    def _delete_odd(self, path: str) -> None:
+        """Delete one object whose key a batch cannot say."""
+        client = _boto3(self._access)
+        self._call("delete", path, lambda: client.delete_object(Bucket=self.bucket, Key=path))
 
     def _copy_in_parts(self, source: str, target: str) -> None:
         client = _boto3(self._access)
@@ -290,10 +328,6 @@ class S3Store(ObjectStore):
         remedy = _REMEDIES.get(code, "")
         where = f" at {self._endpoint()}" if remedy or not code else ""
         return StoreError(f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}")
-
-
-class _Conflict(StoreError):
-    """Another write of the same key was under way."""
 
 
 class _Upload:
@@ -406,7 +440,7 @@ class _Reader(io.RawIOBase):
         self._key = key
         self._pool: ThreadPoolExecutor | None = None
         self._next: Future[Any] | None = None
-        first = start + _PART if end is None else min(end, start + _PART)
+        first = start + _READ if end is None else min(end, start + _READ)
         self._view, size, self._tag = store.fetch(key, start, first)
         self._position = start + len(self._view)
         self._end = size if end is None else min(end, size)
@@ -439,7 +473,7 @@ class _Reader(io.RawIOBase):
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="s3-read")
-        end = min(self._end, self._position + _PART)
+        end = min(self._end, self._position + _READ)
         self._next = self._pool.submit(self._store.fetch, self._key, self._position, end, self._tag)
 
 
@@ -476,7 +510,8 @@ def _new_obstore(bucket: str, access: Access, _environment: Any) -> Any:
     """The client of a bucket: one in each process."""
     from obstore.store import S3Store as Client
 
-    config: dict[str, Any] = {}
+    # The service refuses what was damaged on the way.
+    config: dict[str, Any] = {"checksum_algorithm": "SHA256"}
     endpoint = _endpoint(access)
     if endpoint:
         config["endpoint"] = endpoint
@@ -607,6 +642,20 @@ def _status(error: BaseException) -> int:
     """The HTTP status in an error of obstore; 0 if it tells none."""
     match = re.search(r"status(?: code)?:? ?\(?(\d{3})\b", str(error))
     return int(match[1]) if match else 0
+
+
+def _persistently(act: Callable[[], T]) -> T:
+    """What a request gives that obstore does not repeat by itself: when no answer came, or that of a conflict."""
+    import obstore
+
+    for pause in _pauses():
+        try:
+            return act()
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if _status(error) != _CONFLICT and "HTTP error" not in str(error):
+                raise
+        pause()
+    return act()
 
 
 def _pauses() -> Iterator[Callable[[], None]]:
