@@ -24,6 +24,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
 INTERRUPTED = 130
 
+_STORES: list[Callable[[F], F]] = [
+    click.option(
+        "--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"
+    ),
+    click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
+    click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
+    click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+]
+
+# It counts wherever it stands: see `main`.
+_DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors, the worker's too.")
+
 _SETTINGS: list[Callable[[F], F]] = [
     click.option(
         "--partitions",
@@ -35,26 +47,28 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
-    click.option(
-        "--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"
-    ),
-    click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
-    click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
-    click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+    *_STORES,
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
     click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
-    # It counts wherever it stands: see `main`.
-    click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors, the worker's too."),
+    _DEBUG,
 ]
 
 
 def with_settings(command: F) -> F:
     """Give a command the options that are a driver's settings, as keyword arguments."""
-    for option in reversed(_SETTINGS):
+    return _with(_SETTINGS, command)
+
+
+def _with(options: Sequence[Any], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def _with_stores(command: F) -> F:
+    return _with([*_STORES, _DEBUG], command)
 
 
 class _Commands(click.Group):
@@ -113,6 +127,39 @@ def run(
                 _print_pairs(result)
             else:
                 click.echo(_sentence(result), err=True)
+
+
+@commands.command()
+@click.option("--output", metavar="URL", help="Folder or URL for the output, to be looked at too.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@_with_stores
+def doctor(output: str | None, *, as_json: bool, **settings: Any) -> int:
+    """Look at the stores that the settings name: what is wrong, and what to do about it.
+
+    A little is written to each, under a name of its own, and deleted again. Exits with 0 if nothing
+    failed; warnings do not count.
+    """
+    from driver.doctor import examine
+    from driver.settings import Settings
+
+    told = []
+    verdicts = set()
+    for setting, url, findings in examine(Settings.load(settings), output):
+        if not as_json:
+            click.echo(f"{setting}: {url}")
+        seen = []
+        for finding in findings:
+            seen.append(finding._asdict())
+            verdicts.add(finding.verdict)
+            if not as_json:
+                click.echo(f"  {finding.verdict:<7}  {finding.what}: {finding.found}")
+                if finding.remedy:
+                    click.echo(f"{'':11}to do: {finding.remedy}")
+        told.append({"setting": setting, "url": url, "findings": seen})
+    failed = "failed" in verdicts
+    if as_json:
+        click.echo(json.dumps({"failed": failed, "stores": told}))
+    return 1 if failed else 0
 
 
 def progress() -> Any:

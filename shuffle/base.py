@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
+from mapreduce.finding import Finding
 from mapreduce.objectstore import Access, ObjectStore, Requests
 
 
@@ -110,6 +111,14 @@ class ShuffleStore(ABC):
             StoreError: it cannot be used; the message says what to do.
         """
         return []
+
+    def examine(self) -> Iterable[Finding]:
+        """What else there is to know of the store, within seconds, for whoever looks for what is wrong.
+
+        Raises:
+            StoreError: it cannot be found out.
+        """
+        return ()
 
     @abstractmethod
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite(
+    "mapreduce.objectstore.testing",
+    "shuffle.testing",
     "tests.contract.executor",
-    "tests.contract.object_store",
-    "tests.contract.object_store_writes",
-    "tests.contract.shuffle_store",
     "tests.worker.build",
 )
 

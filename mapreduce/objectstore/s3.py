@@ -12,7 +12,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -288,7 +288,7 @@ class S3Store(ObjectStore):
         except (obstore.exceptions.BaseError, OSError) as error:
             self._raise("read", key, error)
 
-    def _delete(self, paths: list[str]) -> None:
+    def _delete(self, paths: Sequence[str]) -> None:
         """Delete a batch."""
         import obstore
 
@@ -490,6 +490,7 @@ _REMEDIES = {
     "NoCredentialsError": "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the setting profile",
     "ProfileNotFound": "; correct the setting profile",
     "SSLError": "; check the setting endpoint_url: http:// or https://, and whose certificate it has",
+    "ReadTimeoutError": "; it does not answer: check the setting endpoint_url",
     "EndpointConnectionError": "; check the setting endpoint_url and the network",
     "ConnectTimeoutError": "; check the setting endpoint_url and the network",
 }

@@ -214,7 +214,11 @@ def test_stores_that_cannot_be_used(
     events: list[Event] = []
     inputs = settings.pop("inputs", places.url("folder", "in"))
     output = settings.pop("output", None)
-    given: dict[str, Any] = {"endpoint_url": places.server.endpoint, "storage": places.url("folder", "storage"), **settings}
+    given: dict[str, Any] = {
+        "endpoint_url": places.server.endpoint,
+        "storage": places.url("folder", "storage"),
+        **settings,
+    }
     with pytest.raises(error, match=message) as caught, Driver(callbacks=[events.append], **given) as driver:
         driver.run(job(), inputs, output)
     assert not any(isinstance(event, RoundStarted) for event in events)

@@ -83,5 +83,3 @@ class FaultyStore(ObjectStore):
     def move(self, source: str, target: str) -> None:
         self._script("move", source)
         self._inner.move(source, target)
-
-

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from mapreduce.objectstore import FolderStore, MemoryStore, ObjectStore, open_store
-from tests.contract.object_store import ObjectStoreContract
-from tests.contract.object_store_writes import RawGet, RawPut
+from mapreduce.objectstore.testing import ObjectStoreContract, RawGet, RawPut
 
 _names = itertools.count()
 

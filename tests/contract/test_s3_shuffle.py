@@ -9,7 +9,7 @@ import pytest
 from mapreduce.objectstore import s3
 from mapreduce.objectstore.s3 import S3Store
 from shuffle import ObjectShuffle, Piece, ShuffleStore
-from tests.contract.shuffle_store import BackDoor, ShuffleContract
+from shuffle.testing import BackDoor, ShuffleContract
 from tests.services.s3_servers import S3Server, ministack, place, seaweedfs, use
 
 

@@ -13,8 +13,7 @@ from hypothesis.stateful import initialize
 
 from mapreduce.objectstore import Access, ObjectStore
 from mapreduce.objectstore.s3 import S3Store
-from tests.contract.object_store import ObjectStoreContract
-from tests.contract.object_store_writes import RawGet, RawPut
+from mapreduce.objectstore.testing import ObjectStoreContract, RawGet, RawPut
 from tests.contract.test_object_store_model import StoreMachine
 from tests.services.s3_servers import S3Server, ministack, moto, place, seaweedfs, use
 

@@ -11,8 +11,8 @@ import pytest
 from mapreduce import ConfigError, LostBlocks, MissingObject, StoreError
 from mapreduce.objectstore import FolderStore, MemoryStore, ObjectStore
 from shuffle import ObjectShuffle, Piece, ShuffleStore, open_shuffle
+from shuffle.testing import BackDoor, ShuffleContract, attempt, block, blocks_of, partitioned
 from tests.contract.faulty_store import FailAt, FaultyStore
-from tests.contract.shuffle_store import BackDoor, ShuffleContract, attempt, block, blocks_of, partitioned
 
 _names = itertools.count()
 

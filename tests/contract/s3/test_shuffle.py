@@ -8,7 +8,7 @@ from mapreduce import BlockError, LostBlocks
 from mapreduce.blocks import Block, decode_block
 from mapreduce.objectstore.s3 import S3Store
 from shuffle import ObjectShuffle, Receipt
-from tests.contract.shuffle_store import SEAL, attempt, block, blocks_of, partitioned
+from shuffle.testing import SEAL, attempt, block, blocks_of, partitioned
 from tests.services.http_proxy import Proxy, corrupt, script
 
 pytestmark = pytest.mark.process

@@ -8,7 +8,7 @@ import pytest
 
 from mapreduce import MissingObject
 from mapreduce.objectstore import ObjectStore
-from tests.contract.object_store_writes import ODD_KEYS, ObjectStoreWrites, RawGet, RawPut
+from mapreduce.objectstore.testing.writes import ODD_KEYS, ObjectStoreWrites, RawGet, RawPut
 
 
 class ObjectStoreContract(ObjectStoreWrites):
