@@ -37,7 +37,7 @@ def open_store(url: str | os.PathLike[str], setting: str = "storage", access: Ac
     cls = find_class(scheme, STORES, ENTRY_POINTS)
     if cls is None:
         known = ", ".join(f"{name}://" for name in sorted(STORES))
-        raise ConfigError(f"{setting}: no store serves {text!r}; known are a folder's path and {known}")
+        raise ConfigError(f"{setting}: no store serves {shown_url(text)!r}; known are a folder's path and {known}")
     store: ObjectStore = cls.connect(place, access or Access())
     return store
 
@@ -65,6 +65,12 @@ def open_object(url: str, access: Access | None = None) -> tuple[ObjectStore, st
         return open_store("/", "input"), place.lstrip("/")
     name, _, key = place.partition("/")
     return open_store(f"{scheme}://{name}", "input", access), key
+
+
+def shown_url(text: str) -> str:
+    """`text` without what may be a password: whatever stands before an @."""
+    scheme, separator, rest = text.partition("://")
+    return f"{scheme}{separator}...@{rest.rpartition('@')[2]}" if "@" in rest else text
 
 
 def split_url(text: str) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from typing import Any
 from mapreduce.errors import StoreError
 from mapreduce.sizes import format_size
 from shuffle.redis.address import Address, Credentials
-from shuffle.redis.nodes import Node, Patience, make_nodes
+from shuffle.redis.node import Node, Patience
+from shuffle.redis.opening import make_nodes
 
 #: At most about ten seconds in all.
 IMPATIENT = Patience(4, 4, 1)

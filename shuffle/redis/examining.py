@@ -15,7 +15,9 @@ from mapreduce.finding import Finding
 from mapreduce.sizes import format_size
 from shuffle.redis.address import Address, Credentials, Servers
 from shuffle.redis.checking import IMPATIENT
-from shuffle.redis.nodes import Command, Node, Nodes, make_nodes
+from shuffle.redis.node import Command, Node
+from shuffle.redis.nodes import Nodes
+from shuffle.redis.opening import make_nodes
 
 # Of which the median is told.
 _ROUND_TRIPS = 20

@@ -112,7 +112,7 @@ class RedisShuffle(ShuffleStore):
 
     @property
     def _nodes(self) -> Nodes:
-        from shuffle.redis.nodes import open_nodes
+        from shuffle.redis.opening import open_nodes
 
         return open_nodes(self._address.servers, self._credentials)
 

@@ -13,7 +13,8 @@ from mapreduce.objectstore import Requests
 from mapreduce.objectstore.base import Writer
 from mapreduce.sizes import format_size
 from shuffle.base import AttemptId, Partitioned, Piece
-from shuffle.redis.nodes import Command, Nodes
+from shuffle.redis.node import Command
+from shuffle.redis.nodes import Nodes
 from shuffle.redis.place import CHUNK, Place, chunk_key, count_key
 
 # Bytes and values that are sent in one go.

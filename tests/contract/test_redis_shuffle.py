@@ -11,7 +11,7 @@ from fakeredis import FakeRedis, FakeRedisConnection, FakeServer
 
 from mapreduce.objectstore import Access
 from shuffle import Piece, ShuffleStore, open_shuffle
-from shuffle.redis import nodes
+from shuffle.redis import node
 from shuffle.redis.place import chunks_of
 from shuffle.testing import BackDoor, ShuffleContract
 from tests.services import redis_servers
@@ -146,7 +146,7 @@ class TestFakeRedis(ShuffleContract):
     @pytest.fixture
     def store(self, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> ShuffleStore:
         """A store in it."""
-        monkeypatch.setattr(nodes, "connection_class", partial(FakeRedisConnection, server=server))
+        monkeypatch.setattr(node, "connection_class", partial(FakeRedisConnection, server=server))
         return open_shuffle(f"redis://fake-{next(_names)}")
 
     @pytest.fixture

@@ -15,7 +15,7 @@ from mapreduce import StoreError
 from mapreduce.objectstore import Access, MemoryStore
 from shuffle import open_shuffle
 from shuffle.redis import COMMANDS, checking
-from shuffle.redis.nodes import Patience
+from shuffle.redis.node import Patience
 from shuffle.testing import attempt, block, partitioned
 from tests.services import proxy, redis_servers
 from tests.services.proxy import Proxy

@@ -13,8 +13,8 @@ from mapreduce.blocks import decode_block
 from mapreduce.objectstore import Access, MemoryStore, ObjectStore
 from shuffle import AttemptId, Piece, Receipt, ShuffleStore, open_shuffle
 from shuffle.base import Partitioned
-from shuffle.redis import nodes
-from shuffle.redis.nodes import Patience
+from shuffle.redis import opening
+from shuffle.redis.node import Patience
 from shuffle.redis.place import CHUNK, Place, chunks_of, spare_key
 from shuffle.testing import SEAL, Broken, Layout, attempt, block, blocks_of, partitioned
 from tests.contract.faulty_store import FailAt, FaultyStore
@@ -56,7 +56,7 @@ def layout() -> Layout:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes are tried twice again, not five times."""
-    monkeypatch.setattr(nodes, "PATIENT", Patience(5, 15, 2))
+    monkeypatch.setattr(opening, "PATIENT", Patience(5, 15, 2))
 
 
 def opened(server: RedisServer, spare: ObjectStore | None, options: str = "") -> ShuffleStore:
@@ -82,6 +82,7 @@ class TestFull:
         assert any(spilled.values())
         in_redis = sum(len(value) for value in values(small))
         assert ROOM // 2 < in_redis < ROOM
+        assert store.requests.snapshot()["bytes_written"] == in_redis
         assert in_redis + spare.size(spare_key(name)) == receipt.size
         again = Receipt.from_json(json.loads(json.dumps(receipt.to_json())))
         for partition, blocks in layout.items():
@@ -384,7 +385,7 @@ class TestConnections:
         with pytest.raises(StoreError, match="does not answer"):
             store.write(attempt(), partitioned({0: [block("x")]}))
 
-    @pytest.mark.parametrize(("position", "found"), [(0, "whole"), (7, "lost"), (100, "other")])
+    @pytest.mark.parametrize(("position", "found"), [(0, "whole"), (7, "lost"), (16, "lost"), (100, "other")])
     def test_a_byte_that_changed(self, between: Proxy, store: ShuffleStore, position: int, found: str) -> None:
         """What is no answer is asked for again; what is no block is lost; the rest is for the block's tag to tell."""
         one = block("some text")

@@ -49,3 +49,11 @@ def test_unknown_scheme() -> None:
         open_store("ftp://x")
     with pytest.raises(ConfigError, match="output: no store"):
         open_store("ftp://x", setting="output")
+
+
+@pytest.mark.parametrize("url", ["reddis://:hunter2@cache", "ftp://me:hunter2@host/a@b", "x://a?p=hunter2@c"])
+def test_errors_show_no_password(url: str) -> None:
+    """A URL with a mistyped scheme is shown without what may be a password."""
+    with pytest.raises(ConfigError, match="shuffle: no store serves") as caught:
+        open_store(url, "shuffle")
+    assert "hunter2" not in str(caught.value)
