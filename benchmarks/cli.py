@@ -130,6 +130,103 @@ def peers(
         raise click.ClickException("; ".join(problems))
 
 
+@bench.command()
+@click.option("--s3", metavar="URL", help="An S3 store to compare: s3://bucket/prefix.")
+@click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]")
+@click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]")
+@click.option("--redis", metavar="URL", multiple=True, help="A Redis to compare; may be given several times.")
+@click.option("--local-services", is_flag=True, help="Start a SeaweedFS (S3) and a Valkey or Redis, and compare these.")
+@click.option("--parts", metavar="NAME,...", help="Of the comparison, these parts alone.")
+@click.option("--text", metavar="SIZE", default="20MB", show_default=True, help="How much text has its words counted.")
+@click.option(
+    "--size", metavar="SIZE", default="64MB", show_default=True, help="How much is shuffled; memory holds it."
+)
+@click.option("--maps", type=click.IntRange(min=1), default=16, show_default=True, help="Map tasks of the shuffle.")
+@click.option("--reduces", type=click.IntRange(min=1), default=16, show_default=True, help="Partitions of the shuffle.")
+@click.option(
+    "--blocks", metavar="SIZE,...", default="64KiB,1MiB,16MiB", show_default=True, help="Blocks of the roofline."
+)
+@click.option(
+    "--square",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Map tasks, and partitions, of the shuffle in two layouts on S3; 0 for none.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="Small objects that each client of S3 puts and gets.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes of clients.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure.")
+@_data
+@click.option("--output", metavar="FILE", help="Write the document for machines to this file too.")
+@click.option("--markdown", metavar="FILE", help="Write the tables to this file too.")
+@click.option("--picture", metavar="FILE", help="Draw the figures into this file, .png or .svg.")
+@_json
+def compare(
+    *,
+    data: str | None,
+    output: str | None,
+    markdown: str | None,
+    picture: str | None,
+    as_json: bool,
+    parts: str | None,
+    blocks: str,
+    text: str,
+    size: str,
+    local_services: bool,
+    s3: str | None,
+    endpoint_url: str | None,
+    profile: str | None,
+    redis: tuple[str, ...],
+    **numbers: int,
+) -> None:
+    """Compare shuffle stores: time, requests, their price, and what a plain client gets.
+
+    A folder is compared always. Parts are words (a word count), shuffle (a shuffle without a job), roofline (beside
+    the client library alone), pipelining (Redis), layout and clients (S3).
+    """
+    from benchmarks.compare import run as compare_
+    from benchmarks.compare.picture import check, draw
+    from benchmarks.compare.report import Way, problems
+    from benchmarks.compare.sheets import sheets
+    from mapreduce.sizes import parse_size
+
+    if picture is not None:
+        check(picture)
+    way = Way(
+        parts=compare_.choose(parts.split(",") if parts else None),
+        text=parse_size(text, "--text"),
+        size=parse_size(size, "--size"),
+        blocks=[parse_size(block, "--blocks") for block in blocks.split(",")],
+        **numbers,
+    )
+    named = compare_.name_places(s3, redis, endpoint_url=endpoint_url, profile=profile)
+    with compare_.gather(named, local=local_services) as (places, absent):
+        report = compare_.run(places, way, absent=absent, data=data, tell=lambda line: click.echo(line, err=True))
+    tables = sheets(report)
+    document = {"tables": [dataclasses.asdict(sheet) for sheet in tables]}
+    if output is not None:
+        with open(output, "w", encoding="utf-8") as file:
+            file.write(_json_text(report, **document))
+    if markdown is not None:
+        with open(markdown, "w", encoding="utf-8") as file:
+            file.write("\n".join(sheet.markdown() for sheet in tables))
+    if picture is not None:
+        draw(report, picture)
+    if as_json:
+        _print_json(report, **document)
+    else:
+        for sheet in tables:
+            sheet.show(_console())
+    if found := problems(report):
+        raise click.ClickException("; ".join(found))
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -137,4 +234,8 @@ def _console() -> Console:
 
 
 def _print_json(report: Any, **more: Any) -> None:
-    click.echo(json.dumps({**dataclasses.asdict(report), **more}, indent=1))
+    click.echo(_json_text(report, **more))
+
+
+def _json_text(report: Any, **more: Any) -> str:
+    return json.dumps({**dataclasses.asdict(report), **more}, indent=1)
