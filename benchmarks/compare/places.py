@@ -1,0 +1,93 @@
+"""The stores that are compared, and how they are reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from driver.settings import Settings
+from mapreduce import ConfigError, MapReduceError
+from mapreduce.objectstore import Access
+from mapreduce.objectstore.registry import split_url
+from shuffle import open_shuffle
+
+#: What is said of a kind of store of which there is none.
+ABSENT = {
+    "s3": "not compared: name one by --s3 s3://bucket/prefix, or let --local-services start one",
+    "redis": "not compared: name one by --redis redis://host:6379, or let --local-services start one",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A shuffle store to compare.
+
+    Attributes:
+        name: in tables.
+        url: of the store, without credentials.
+        access: how it is reached.
+        environ: the AWS_... variables to reach it with, in place of the user's; None: the user's.
+        server: what serves it, where that is known.
+    """
+
+    name: str
+    url: str
+    access: Access = field(default_factory=Access)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    server: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The URL's scheme: "file", "s3", "redis" ..., without TLS's letter."""
+        return split_url(self.url)[0].replace("rediss", "redis")
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Let the environment be the place's: clients here, and processes begun here, see nothing else of AWS."""
+        if self.environ is None:
+            yield
+            return
+        before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        _set(self.environ)
+        try:
+            yield
+        finally:
+            _set(before)
+
+    def check(self, size: int) -> list[str]:
+        """What may go wrong with a shuffle of `size` bytes here, in sentences.
+
+        Raises:
+            MapReduceError: it cannot be tried.
+        """
+        with self.environment():
+            try:
+                return open_shuffle(self.url, self.access).check(size)
+            except ImportError as error:
+                raise ConfigError(f"{self.url} needs a package: {error}") from error
+
+    def problem(self) -> str:
+        """Why nothing can be shuffled here; "" if it can."""
+        try:
+            self.check(0)
+        except MapReduceError as error:
+            return str(error)
+        return ""
+
+
+def named_place(url: str, *, endpoint_url: str | None = None, profile: str | None = None) -> Place:
+    """The place that the user named, what is not said taken from the settings.
+
+    Raises:
+        ConfigError: something of it cannot be used.
+    """
+    settings = Settings.load({"shuffle": url, "endpoint_url": endpoint_url, "profile": profile})
+    return Place(name=settings.shuffle, url=settings.shuffle, access=settings.access)
+
+
+def _set(variables: Mapping[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(variables)
