@@ -107,10 +107,24 @@ class S3Store(ObjectStore):
         return io.BufferedReader(_Reader(self, key, start, end), 1 << 16)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        if end is not None and end - start <= _READ:
-            return bytes(self.fetch(key, start, end)[0])
+        if end is not None and 0 < end - start <= _READ:
+            return self._get_range(key, start, end)
         with self.open(key, start, end) as stream:
             return stream.read()
+
+    def _get_range(self, key: str, start: int, end: int) -> bytes:
+        """A short range, by the cheapest request."""
+        import obstore
+
+        try:
+            data = obstore.get_range(self._client, self.prefix + key, start=start, end=end).to_bytes()
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if _is_behind(error):
+                self.size(key)  # an error if there is no object
+                return b""
+            self._raise("read", key, error)
+        self.requests.add("get", read=len(data))
+        return data
 
     def fetch(
         self, key: str, start: int, end: int | None, tag: str | None = None
@@ -141,7 +155,7 @@ class S3Store(ObjectStore):
         except obstore.exceptions.PreconditionError:
             raise StoreError(f"{self.url}/{key} was replaced while it was read") from None
         except (obstore.exceptions.BaseError, OSError) as error:
-            if _status(error) == 416 or "out of range" in str(error):  # it begins behind the object's end
+            if _is_behind(error):
                 return memoryview(b""), self.size(key), tag
             self._raise("read", key, error)
         if len(data) != last - first or first != start:
@@ -643,6 +657,11 @@ def _status(error: BaseException) -> int:
     """The HTTP status in an error of obstore; 0 if it tells none."""
     match = re.search(r"status(?: code)?:? ?\(?(\d{3})\b", str(error))
     return int(match[1]) if match else 0
+
+
+def _is_behind(error: BaseException) -> bool:
+    """Whether the range that was asked for begins behind the object's end."""
+    return _status(error) == 416 or "out of range" in str(error)
 
 
 def _persistently(act: Callable[[], T]) -> T:
