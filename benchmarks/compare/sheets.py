@@ -85,17 +85,18 @@ def _shuffle(report: Report) -> Iterator[Sheet]:
 
 def _roofline(report: Report) -> Iterator[Sheet]:
     for row in report.rows:
-        if not any(roof.runs for roof in row.roofline):
+        roofs = [roof for roof in row.roofline if roof.runs]
+        if not roofs:
             continue
         sheet = Sheet(
             f"{row.name}: shuffles beside the client library alone, {_run(report)}",
             ("", "tasks", "shuffle\nMB/s", "alone\nMB/s", "share", "least-most"),
         )
-        sheet.rows += [_roof(roof, phase) for phase in PHASES for roof in row.roofline]
+        sheet.rows += [_roof(roof, phase) for phase in PHASES for roof in roofs]
         low = [
             f"{phase} of {_binary(roof.block)} blocks ({share:.0%})"
             for phase in PHASES
-            for roof in row.roofline
+            for roof in roofs
             if (share := statistics.median(one.share(phase) for one in roof.runs)) < roofline.TARGET
         ]
         target = f"the target, {roofline.TARGET:.0%} of what the library gets,"

@@ -51,6 +51,7 @@ def row(name: str, kind: str) -> Row:
         exchanges=[exchanged(0.5, 0.2), exchanged(0.4, 0.1), exchanged(0.8, 0.4)],
         roofline=[
             Roof(block=64 << 10, side=32, runs=[beside(0.9), beside(0.7), beside(0.85)]),
+            Roof(block=1 << 20, side=8),  # as where a store failed midway
             Roof(block=16 << 20, side=2, runs=[beside(0.5)]),
         ],
     )
@@ -157,7 +158,7 @@ def test_problems(report: Report) -> None:
     folder.exchanges.append(exchanged(1, 1, difference="1 of 256 pieces are wrong"))
     s3.problem = "cannot be reached"
     redis.words.append(replace(redis.words[0], difference="a word is wrong"))
-    redis.roofline[1].runs.append(replace(beside(1), difference="a block is wrong"))
+    redis.roofline[2].runs.append(replace(beside(1), difference="a block is wrong"))
     assert problems(report) == [
         "folder: 1 of 256 pieces are wrong",
         "S3: cannot be reached",
