@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
+from mapreduce.columns import Buffer
 from mapreduce.finding import Finding
 from mapreduce.objectstore import Access, ObjectStore, Requests
 
@@ -91,7 +92,7 @@ class ShuffleStore(ABC):
     """
 
     url: str
-    window: int = 32 << 20
+    window: int = 64 << 20
 
     def __init__(self) -> None:
         self.requests = Requests()
@@ -129,8 +130,10 @@ class ShuffleStore(ABC):
         """
 
     @abstractmethod
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         """The blocks of `pieces`, each with its piece: pieces in the order given, blocks as written.
+
+        Blocks may share memory with others: whoever keeps one may keep megabytes.
 
         Raises:
             LostBlocks: a piece is missing, or ends early; it names the map task.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from benchmarks.compare.crew import Crew, Done, elapsed, share
 from benchmarks.compare.places import Place
 from mapreduce.blocks import encode_block
+from mapreduce.columns import Buffer
 from mapreduce.seal import Seal
 from shuffle import AttemptId, Piece, Receipt, ShuffleStore, open_shuffle
 from shuffle.base import Partitioned
@@ -142,7 +143,7 @@ class Timed:
         self.calls.append(time.perf_counter() - began)
         return receipt
 
-    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Buffer]]:
         """Read all blocks."""
         began = time.perf_counter()
         blocks = list(self._store.read(pieces))
@@ -230,7 +231,7 @@ class Read(_Part):
     def prepare(self) -> None:
         super().prepare()
         self._timed = Timed(self.store)
-        self._blocks: dict[int, list[tuple[Piece, bytes]]] = {}
+        self._blocks: dict[int, list[tuple[Piece, Buffer]]] = {}
 
     def act(self) -> None:
         """Read."""
@@ -239,7 +240,7 @@ class Read(_Part):
 
     def result(self) -> Told:
         """What was read."""
-        found: dict[tuple[int, int], list[bytes]] = {}
+        found: dict[tuple[int, int], list[Buffer]] = {}
         for partition, blocks in self._blocks.items():
             for piece, block in blocks:
                 found.setdefault((piece.task, partition), []).append(block)
@@ -313,7 +314,7 @@ def make_block(size: int, name: str) -> bytes:
     return encode_block([name], [data[: max(1, size - extra)]], _SEAL, name)
 
 
-def _digest(blocks: Sequence[bytes]) -> bytes:
+def _digest(blocks: Sequence[Buffer]) -> bytes:
     digest = hashlib.sha256()
     for block in blocks:
         digest.update(block)

@@ -14,6 +14,7 @@ from fakeredis import FakeRedis, FakeRedisConnection, FakeServer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from mapreduce.columns import Buffer
 from mapreduce.objectstore import Access
 from shuffle import Piece, ShuffleStore, open_shuffle
 from shuffle.base import Partitioned
@@ -145,7 +146,7 @@ def test_reads_that_are_given_up(keys: Keys) -> None:
     receipt = store.write(attempt(), partitioned({n: [one] * 4 for n in range(8)}))
     pieces = list(receipt.pieces.values())
     for _ in range(5):
-        some: Iterator[tuple[Piece, bytes]] = store.read(pieces)
+        some: Iterator[tuple[Piece, Buffer]] = store.read(pieces)
         assert next(some) == (pieces[0], one)
         some.close()  # type: ignore[attr-defined]
     assert blocks_of(store, pieces) == [one] * 32
