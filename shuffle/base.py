@@ -78,6 +78,22 @@ class Partitioned(NamedTuple):
     blocks: Iterable[bytes]
 
 
+class Costs(NamedTuple):
+    """What requests to a store cost, several of one worker being under way at once.
+
+    Attributes:
+        request: seconds that each costs its worker, beside its bytes; 0 where that is nothing that counts.
+        rate: requests in a second that the store answers to all workers together.
+    """
+
+    request: float = 0.0
+    rate: float = float("inf")
+
+    def seconds(self, requests: int, workers: int) -> float:
+        """Seconds for so many requests of so many workers."""
+        return max(requests * self.request / workers, requests / self.rate)
+
+
 class ShuffleStore(ABC):
     """Holds blocks, opaque bytes here, from the map attempts that write them to the reduce tasks.
 
@@ -89,10 +105,12 @@ class ShuffleStore(ABC):
         url: opens the same store elsewhere, through `open_shuffle`.
         requests: counts of what was asked of this instance.
         window: bytes, at most, that reading may hold beside the block that it gives.
+        costs: what small requests cost.
     """
 
     url: str
     window: int = 64 << 20
+    costs: Costs = Costs()
 
     def __init__(self) -> None:
         self.requests = Requests()

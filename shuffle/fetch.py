@@ -78,7 +78,7 @@ class Fetcher:
             BlockError: an object ends before its range does.
         """
         if self._store.concurrency == 1:
-            yield from map(self._get, ranges)
+            yield from map(self._read, ranges)
             return
         left = deque(ranges)
         if not left:
@@ -117,8 +117,12 @@ class Fetcher:
 
     def _get(self, span: Range) -> Buffer:
         began = time.monotonic()
-        data = self._store.view(span.key, span.start, span.end)
+        data = self._read(span)
         self._learnt.learn(span.size, time.monotonic() - began)
+        return data
+
+    def _read(self, span: Range) -> Buffer:
+        data = self._store.view(span.key, span.start, span.end)
         if len(data) != span.size:
             raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
         return data

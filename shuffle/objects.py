@@ -13,12 +13,16 @@ from mapreduce.columns import Buffer
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from mapreduce.sizes import format_size
-from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
+from shuffle.base import AttemptId, Costs, Partitioned, Piece, Receipt, ShuffleStore
 from shuffle.fetch import Fetcher, Range
 from shuffle.frames import cut
 
 # Bytes of one request, at most: a block that comes in two is copied, and few are longer.
 _LONGEST = (16 << 20) + (1 << 16)
+
+# Seconds that a service takes to answer a small read, and reads in a second that S3 answers below one prefix:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+_LATENCY, _REQUESTS = 0.03, 5_500
 
 
 class ObjectShuffle(ShuffleStore):
@@ -29,6 +33,8 @@ class ObjectShuffle(ShuffleStore):
         self.store = store
         self.url = store.url
         self.requests = store.requests
+        if store.concurrency > 1:
+            self.costs = Costs(request=_LATENCY / store.concurrency, rate=_REQUESTS)
 
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:
         key = _key(attempt)

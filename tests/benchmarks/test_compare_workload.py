@@ -163,8 +163,9 @@ def test_layouts(place: Place) -> None:
         both = layouts(place, SHAPE, crew)
     assert (both.per_map.requests["put"], both.per_pair.requests["put"]) == (3, 12)
     assert both.per_map.requests["get"] == both.per_pair.requests["get"] == 12
-    assert (both.per_map.difference, both.per_pair.difference) == ("", "")
-    assert both.times == both.per_pair.seconds / both.per_map.seconds
+    assert (both.per_map.difference, both.merged.difference, both.per_pair.difference) == ("", "", "")
+    assert both.times == both.per_pair.seconds / both.merged.seconds
+    assert both.direct_times == both.per_pair.seconds / both.per_map.seconds
     assert both.write_times == both.per_pair.write.seconds / both.per_map.write.seconds
     assert keys(place) == []
 
