@@ -150,9 +150,9 @@ def _summarize(task: _Range) -> Summary:
     return total
 
 
-def _read(stream: BinaryIO, size: int, url: str) -> bytearray:
+def _read(stream: BinaryIO, size: int, url: str) -> bytes:
     """So many bytes, in one piece."""
-    data = bytearray()
+    data = stream.read(size)
     while len(data) < size:
         more = stream.read(size - len(data))
         if not more:
