@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.process import with_ours
+from benchmarks.sorting import validator
 from benchmarks.sorting.cli import parse_count
 from benchmarks.sorting.records import records
 from driver.cli import main
 from mapreduce.errors import ConfigError
+from tests.services import s3_servers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,6 +172,26 @@ def test_no_counts(text: str) -> None:
     """What has no plain meaning is refused."""
     with pytest.raises(ConfigError, match=r"^RECORDS: .* is no (whole )?number of records"):
         parse_count(text, "RECORDS")
+
+
+@pytest.mark.process
+def test_parts_on_s3(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes read them from a server, as the options say."""
+    monkeypatch.setattr(validator, "_RANGE", 333)
+    server = s3_servers.seaweedfs()
+    s3_servers.use(server.key, monkeypatch)
+    bucket, _, prefix = s3_servers.place().partition("/")
+    for part in range(2):
+        rows = records(500 * part, 500)
+        server.client().put_object(Bucket=bucket, Key=f"{prefix}/part-{part}", Body=rows.tobytes())
+    code, out, _ = cli("valsort", f"s3://{bucket}/{prefix}/", f"--endpoint-url={server.endpoint}", "--workers=2")
+    assert code == 1
+    assert out.splitlines()[1:4] == [
+        "Records: 1000",
+        "Checksum: 1ea6370b955",
+        "ERROR - there are 483 unordered records",
+    ]
+    assert f"record 2, 2 of s3://{bucket}/{prefix}/part-0: key" in out
 
 
 @pytest.mark.process
