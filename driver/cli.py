@@ -50,6 +50,8 @@ _SETTINGS: list[Callable[[F], F]] = [
     *_STORES,
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
+    click.option("--patience", metavar="SECONDS", help="Time to wait for a store that is lost.  [default: 600]"),
+    click.option("--state", metavar="DIR", help="Folder for secrets of jobs.  [default: ~/.local/state/mapreduce]"),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
     click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
     _DEBUG,

@@ -17,9 +17,11 @@ from mapreduce.errors import JobError, TaskError
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
-from worker.layout import done_key, plan_key
+from worker.layout import done_key, plan_key, plan_prefix
 from worker.payload import Payload, Range
 
+#: Attempts of one task that one driver starts, at most; those of the next one have higher numbers.
+ATTEMPTS = 1000
 #: Makes the payload of an attempt whose task reads the given range of the plan.
 MakePayload = Callable[[AttemptId, Range], Payload]
 #: Runs map tasks again whose shuffle data was lost, and gives the rows of a round that reads it.
@@ -41,6 +43,9 @@ class RoundRun:
         executor: starts the attempts.
         retries: how many times a task that failed is tried again.
         notify: takes the events.
+        beat: is called now and then while tasks run; what it raises ends the round.
+        earlier: how many drivers have run the round before: what they committed is taken over, and
+            attempts get numbers that none of theirs has.
     """
 
     def __init__(
@@ -57,6 +62,8 @@ class RoundRun:
         executor: Executor,
         retries: int,
         notify: Callback,
+        beat: Callable[[], None] = lambda: None,
+        earlier: int = 0,
     ) -> None:
         self.number = number
         self.kind = kind
@@ -73,6 +80,8 @@ class RoundRun:
         self._executor = executor
         self._retries = retries
         self._notify = notify
+        self._beat = beat
+        self._first = earlier * ATTEMPTS
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
         self._ranges: list[Range] = []
@@ -92,8 +101,16 @@ class RoundRun:
             TaskError: a task failed more often than it may.
         """
         self._notify(RoundStarted(job=self._job, round=self.number, kind=self.kind, tasks=self.tasks))
-        self._write(self._rows)
-        return self._complete(range(self.tasks))
+        if self._first:
+            self._take_over()
+        return self._complete([task for task in range(self.tasks) if task not in self.commits])
+
+    def _take_over(self) -> None:
+        """Read what attempts of earlier drivers have committed."""
+        prefix = plan_prefix(self._job, self.number)
+        self.plans = max((int(found.key[len(prefix) :]) + 1 for found in self._storage.list(prefix)), default=0)
+        for task in sorted(Barrier(self._storage, self._job, self.number).look()):
+            self._commit(task)
 
     def again(self, tasks: Sequence[int]) -> list[Commit]:
         """Take back the commits of `tasks`, whose data was lost, and run these tasks anew.
@@ -121,11 +138,12 @@ class RoundRun:
         self._start(tasks)
         while len(self.commits) < self.tasks:
             ended = self._wait(barrier)
+            self._beat()
             for task in sorted(barrier.look() - self.commits.keys()):
                 self._commit(task)
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
-                newest = attempt.attempt == self._attempts[attempt.task] - 1
+                newest = attempt.attempt == self._first + self._attempts[attempt.task] - 1
                 if newest and attempt.task not in self.commits:
                     self._failed(attempt, how)
         self.seconds += time.monotonic() - began
@@ -133,9 +151,11 @@ class RoundRun:
         return [self.commits[task] for task in range(self.tasks)]
 
     def _start(self, tasks: Sequence[int]) -> None:
+        if tasks and not self._ranges:
+            self._write(self._rows)
         payloads = []
         for task in tasks:
-            attempt = AttemptId(self._job, self.number, task, self._attempts[task])
+            attempt = AttemptId(self._job, self.number, task, self._first + self._attempts[task])
             self._attempts[task] += 1
             self.started.append(attempt)
             self._running.add(attempt)
@@ -192,6 +212,10 @@ class RoundRun:
                 attempt=attempt.attempt,
                 reason=f"{failure.kind}: {failure.reason}" if failure.kind else failure.reason,
                 retried=retried,
+                where=failure.where,
+                traceback=failure.traceback,
+                record=failure.record,
+                source=failure.source,
             )
         )
         if not retried:

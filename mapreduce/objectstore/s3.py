@@ -259,8 +259,7 @@ class S3Store(ObjectStore):
             self.requests.add("list")
             for found in page.get("Uploads", ()):
                 upload = {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
-                abort = lambda upload=upload: _boto3(self._access).abort_multipart_upload(**upload)  # type: ignore[misc]  # noqa: E731 - it would be too long a line
-                self._call("delete", found["Key"], abort)
+                self._abort(upload)
             if not page.get("IsTruncated"):
                 return
             more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
@@ -337,6 +336,9 @@ class S3Store(ObjectStore):
     def _delete_odd(self, path: str) -> None:
         """Delete one object whose key a batch cannot say."""
         self._call("delete", path, lambda: _boto3(self._access).delete_object(Bucket=self.bucket, Key=path))
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        self._call("delete", upload["Key"], lambda: _boto3(self._access).abort_multipart_upload(**upload))
 
     def _copy_in_parts(self, source: str, target: str) -> None:
         origin = {"Bucket": self.bucket, "Key": self.prefix + source}

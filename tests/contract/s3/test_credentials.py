@@ -54,7 +54,7 @@ def profile(tmp_path: Path, server: S3Server, proxy: Proxy, monkeypatch: pytest.
     expired = refuse(400, "ExpiredToken")
 
     def judge(request: Request) -> Fault | None:
-        signed = dict((name.lower(), value) for name, value in request.headers).get("authorization", "")
+        signed = {name.lower(): value for name, value in request.headers}.get("authorization", "")
         return expired if OLD in signed else None
 
     proxy.script = judge
