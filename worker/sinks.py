@@ -150,11 +150,11 @@ class CombiningSink(Sink):
         table = self._table
         if fused is None or not isinstance(table, SumTable) or (adder := fused.adder(mapper)) is None:
             return None
-        totals, new = table.entries, table.new
+        totals, new, count = table.entries, table.new, table.count
 
         def run(records: Iterable[Any]) -> None:
             for record in records:
-                adder(mapper, record, totals, new, KeyError)
+                adder(mapper, record, totals, new, count, KeyError)
             table.look()
 
         return run
