@@ -28,7 +28,8 @@ class OutputFolder:
         overwrite: whether an earlier result there may be replaced.
         access: how the store is reached.
         patient: makes a store that waits where it can help.
-        resumed: whether an earlier driver of this job may have left something there.
+        first: number of this driver's first attempts; if it is not 0, earlier drivers of this job may have
+            left something there.
 
     Raises:
         OutputError: the folder holds something that must not be replaced, or cannot be written.
@@ -42,17 +43,17 @@ class OutputFolder:
         overwrite: bool,
         access: Access | None = None,
         patient: Callable[[ObjectStore], ObjectStore] = lambda store: store,
-        resumed: bool = False,
+        first: int = 0,
     ) -> None:
         self.url = url
         self.store = open_store(url, "output", access)
         self.store.reach()
         self._store = patient(self.store)
         self._job = job
-        self._resumed = resumed
+        self._resumed = first > 0
         present = [found.key for found in self._store.list("")]
         self._earlier = _recorded(self._store, SUCCESS) | _recorded(self._store, PUBLISHING)
-        if resumed:
+        if self._resumed:
             ours = self._earlier if self._began() else set()
             present = [key for key in present if key not in ours and not is_ours(job, key)]
         if present and not overwrite:
@@ -66,7 +67,7 @@ class OutputFolder:
                 f"the output folder {url} holds {strangers[0]}, which no job recorded as its own, so it is not"
                 " overwritten: choose another folder"
             )
-        probe = temporary_key(job, 0, 0)
+        probe = temporary_key(job, 0, first)
         try:  # now, not when hours of work are to be written
             self._store.put(probe, b"")
             self._store.delete([probe])

@@ -22,7 +22,7 @@ from driver.patience import Patience, PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.pulse import Pulse, cancellation
 from driver.result import Result
-from driver.round import RoundRun
+from driver.round import ATTEMPTS, RoundRun
 from driver.settings import Settings
 from driver.shipping import Shipping
 from driver.splits import plan_splits
@@ -171,7 +171,8 @@ class JobRun:
         """
         known = self._notebook.fields
         if known.get("ended"):
-            raise JobError(f"job {self.id} has ended ({known['ended']}): there is nothing to resume; run it again")
+            place = f"; its output is in {known['output']}" if known["ended"] == "done" and known.get("output") else ""
+            raise JobError(f"job {self.id} has ended ({known['ended']}), and cannot be resumed{place}")
         if "course" not in known:
             raise JobError(
                 f"job {self.id} had not started when its driver ended: run it again; `mapreduce clean` removes what it"
@@ -200,7 +201,7 @@ class JobRun:
             overwrite=self._settings.overwrite,
             access=self._access,
             patient=lambda store: PatientStore(store, self._patience),
-            resumed=bool(self._earlier),
+            first=self._earlier * ATTEMPTS,
         )
 
     def _open_notebook(self, title: str, output: str | None) -> None:
@@ -352,17 +353,17 @@ class JobRun:
         how = "done" if problem is None else _HOW.get(type(problem), "failed")
         self._clear_output()
         if self._settings.keep_intermediates:
-            if driver_key(self.id) in self._written:
+            if driver_key(self.id) in self._written or self._earlier:
                 self._pulse.end(how)
             self._notebook.write(ended=how, left="kept")
             self._notebook.close()
             return
+        self._notebook.write(ended=how, left="rest")  # of what begins to go now, nothing can be resumed
         self._delete(failed=problem is not None)
-        if problem is None and self._output is None:
-            self._notebook.write(ended=how, left="result", secret=None, course=None)  # held until it is closed
-            return
-        self._notebook.write(ended=how, secret=None, course=None)
-        self._notebook.close()
+        result = "result" if problem is None and self._output is None else None
+        self._notebook.write(left=result, secret=None, course=None)
+        if result is None:  # else it is held until the result is closed
+            self._notebook.close()
 
     def _clear_output(self) -> None:
         if self._output is not None:

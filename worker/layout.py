@@ -83,9 +83,14 @@ def done_key(job: str, round: int, task: int) -> str:
     return f"{done_prefix(job, round)}{task:05d}"
 
 
+def failed_prefix(job: str, round: int) -> str:
+    """What the names of all failure records of a round begin with."""
+    return f"jobs/{job}/rounds/{round}/failed/"
+
+
 def failed_key(job: str, round: int, task: int, attempt: int) -> str:
     """Why an attempt failed."""
-    return f"jobs/{job}/rounds/{round}/failed/{task:05d}.{attempt}"
+    return f"{failed_prefix(job, round)}{task:05d}.{attempt}"
 
 
 def out_key(job: str, round: int, task: int, attempt: int) -> str:
