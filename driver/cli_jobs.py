@@ -58,7 +58,8 @@ def cancel(job: str, **given: Any) -> None:
     if not found.title and not found.rounds:
         raise ConfigError(f"there is no job {job} in {settings.storage}")
     if found.state not in ("running", "cancelling"):
-        raise ConfigError(f"job {job} does not run ({found.state}); `mapreduce clean` removes what it left")
+        remedy = "; `mapreduce clean` removes what it left" if found.state == "abandoned" else ""
+        raise ConfigError(f"job {job} does not run ({found.state}){remedy}")
     ask_to_cancel(storage, job)
     click.echo(f"job {job} is asked to end; its driver looks every {LOOK:g} s", err=True)
 

@@ -41,7 +41,7 @@ class JobFound:
         started: when, in UTC, in ISO format.
         seen: when its driver last gave a sign of life, likewise; "" if never.
         state: "running"; "cancelling", when it has been asked to end; "abandoned", when nothing runs any
-            more; "result", when its pairs are held by a process of this machine; "kept: <how it ended>",
+            more; "ended: <how>", where only others' objects are left; "result", when its pairs are held by a process of this machine; "kept: <how it ended>",
             when its intermediates were to stay.
         resumable: whether this user can resume it here.
         rounds: those that have begun.
@@ -124,6 +124,8 @@ def _state(told: dict[str, Any], noted: dict[str, Any], *, held: bool, now: date
     if ended := told.get("ended"):
         return f"kept: {shown(ended)}"
     if noted and not told:
+        if noted.get("ended") and not noted.get("left"):
+            return f"ended: {noted['ended']}"
         return "result" if held else "abandoned"
     beat = _time(told.get("beat"))
     alive = held if noted else beat is not None and (now - beat).total_seconds() < _MISSED * BEAT
