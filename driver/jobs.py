@@ -41,8 +41,8 @@ class JobFound:
         started: when, in UTC, in ISO format.
         seen: when its driver last gave a sign of life, likewise; "" if never.
         state: "running"; "cancelling", when it has been asked to end; "abandoned", when nothing runs any
-            more; "ended: <how>", where only others' objects are left; "result", when its pairs are held by a process of this machine; "kept: <how it ended>",
-            when its intermediates were to stay.
+            more; "result", when its pairs are held by a process of this machine; "kept: <how it ended>",
+            when its intermediates were to stay; "ended: <how>", where none but strangers' objects are left.
         resumable: whether this user can resume it here.
         rounds: those that have begun.
     """

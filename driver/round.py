@@ -27,6 +27,9 @@ MakePayload = Callable[[AttemptId, Range], Payload]
 #: Runs map tasks again whose shuffle data was lost, and gives the rows of a round that reads it.
 Repair = Callable[[tuple[int, ...]], Sequence[Any]]
 
+# Attempts of a task that may find a store unreachable, beside those that may fail.
+_EXCUSES = 10
+
 
 class RoundRun:
     """Runs tasks until each has been committed once.
@@ -84,6 +87,7 @@ class RoundRun:
         self._first = earlier * ATTEMPTS
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
+        self._excused: Counter[int] = Counter()
         self._ranges: list[Range] = []
         self._plan_of: dict[AttemptId, int] = {}
         self._running: set[AttemptId] = set()
@@ -201,8 +205,11 @@ class RoundRun:
         """Try the attempt's task again, or give up the job."""
         failure = read_failure(self._storage, self._seal, attempt, how)
         repairable = self._repair is not None and bool(failure.lost)
-        # Data that is lost counts against the task that wrote it: see `again`.
-        self._failures[attempt.task] += not repairable
+        # Data that is lost counts against the task that wrote it: see `again`. A store that could not be
+        # reached is nobody's fault; that the failure could be read tells that it can be reached now.
+        excused = "UnreachableStore" in (failure.kind or how) and self._excused[attempt.task] < _EXCUSES
+        self._excused[attempt.task] += excused
+        self._failures[attempt.task] += not (repairable or excused)
         retried = self._failures[attempt.task] <= self._retries
         self._notify(
             AttemptFailed(
