@@ -132,7 +132,7 @@ class Notebook:
         return True
 
     def _give_up(self, error: OSError) -> None:
-        self.trouble = f"{error.strerror or error}: {self._folder}"
+        self.trouble = f"{self._folder}: {error.strerror or error} (setting state)"
         self._folder = ""
 
 

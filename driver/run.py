@@ -160,6 +160,9 @@ class JobRun:
             output=output or "",
         )
         self._notebook.write(secret=self._seal.secret.hex(), course=course.to_json(), drivers=1)
+        if trouble := self._notebook.trouble:
+            text = f"the job cannot be resumed if its driver dies, since its notebook cannot be written: {trouble}"
+            self._notify(Warned(job=self.id, text=text))
         self._started(course, code.modules)
         return course
 
@@ -211,10 +214,6 @@ class JobRun:
             return
         self._notebook = Notebook.begin(settings.state, self.id)
         self._notebook.write(job=self.id, title=title, output=output or "", settings=settings.noted())
-        if self._notebook.trouble:
-            why = f"its notebook cannot be written (setting state): {self._notebook.trouble}"
-            text = f"the job cannot be resumed if its driver dies: {why}"
-            self._notify(Warned(job=self.id, text=text))
 
     def _started(self, course: Course, modules: tuple[str, ...]) -> None:
         self._notify(
