@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, overload
 from driver.events import Callback, Event
 from driver.executors import Executor, open_executor
 from driver.inputs import Inputs
+from driver.notebook import Notebook
 from driver.result import Result
 from driver.run import JobRun
 from driver.settings import Settings
@@ -46,6 +47,8 @@ class Driver:
             "auto": what is expected to take less time.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
+        patience: seconds for which the driver tries again while a store cannot be reached.
+        state: folder for what the driver keeps of its jobs on this machine; by default ~/.local/state/mapreduce.
         overwrite: whether an earlier result in an output folder may be replaced.
         keep_intermediates: whether to keep code, control keys and shuffle data of jobs.
         callbacks: functions that are called with each event.
@@ -71,6 +74,8 @@ class Driver:
         exchange: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
+        patience: float | None = None,
+        state: str | os.PathLike[str] | None = None,
         overwrite: bool | None = None,
         keep_intermediates: bool | None = None,
         callbacks: Sequence[Callback] = (),
@@ -91,6 +96,8 @@ class Driver:
                 "exchange": exchange,
                 "retries": retries,
                 "timeout": timeout,
+                "patience": patience,
+                "state": state,
                 "overwrite": overwrite,
                 "keep_intermediates": keep_intermediates,
             }
@@ -156,6 +163,27 @@ class Driver:
             scheme, place = split_url(os.fspath(output))
             place = place if scheme == "file" else os.fspath(output)
         return JobRun(jobs, self.settings, self._workers(), self._notify).run(inputs, place, partitions)
+
+    def resume(self, job: str) -> Result[Any, Any]:
+        """Bring a job to its end whose driver has died, or has lost its stores: by the same user, on the same machine.
+
+        What was committed is taken over, and what is left runs as this driver's settings say; storage,
+        shuffle and output are the job's own.
+
+        Args:
+            job: id of the job.
+
+        Returns:
+            The same as `run` would have; counts of attempts and seconds are those since it was resumed.
+
+        Raises:
+            JobError: it runs, has ended, was cancelled, or is not known here; the message says what to do.
+            CodeError: its code does not load here.
+            TaskError: a task failed in all its attempts.
+        """
+        notebook = Notebook.take(self.settings.state, job)
+        settings = self.settings.going_on(notebook.fields.get("settings", {}))
+        return JobRun([], settings, self._workers(), self._notify, notebook).resume()
 
     def close(self) -> None:
         """End the workers, and with them what they are doing."""

@@ -17,13 +17,18 @@ from mapreduce.errors import JobError, TaskError
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
-from worker.layout import done_key, plan_key
+from worker.layout import done_key, plan_key, plan_prefix
 from worker.payload import Payload, Range
 
+#: Attempts of one task that one driver starts, at most; those of the next one have higher numbers.
+ATTEMPTS = 1000
 #: Makes the payload of an attempt whose task reads the given range of the plan.
 MakePayload = Callable[[AttemptId, Range], Payload]
 #: Runs map tasks again whose shuffle data was lost, and gives the rows of a round that reads it.
 Repair = Callable[[tuple[int, ...]], Sequence[Any]]
+
+# Attempts of a task that may find a store unreachable, beside those that may fail.
+_EXCUSES = 10
 
 
 class RoundRun:
@@ -41,6 +46,9 @@ class RoundRun:
         executor: starts the attempts.
         retries: how many times a task that failed is tried again.
         notify: takes the events.
+        beat: is called now and then while tasks run; what it raises ends the round.
+        earlier: how many drivers have run the round before: what they committed is taken over, and
+            attempts get numbers that none of theirs has.
     """
 
     def __init__(
@@ -57,6 +65,8 @@ class RoundRun:
         executor: Executor,
         retries: int,
         notify: Callback,
+        beat: Callable[[], None] = lambda: None,
+        earlier: int = 0,
     ) -> None:
         self.number = number
         self.kind = kind
@@ -73,8 +83,11 @@ class RoundRun:
         self._executor = executor
         self._retries = retries
         self._notify = notify
+        self._beat = beat
+        self._first = earlier * ATTEMPTS
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
+        self._excused: Counter[int] = Counter()
         self._ranges: list[Range] = []
         self._plan_of: dict[AttemptId, int] = {}
         self._running: set[AttemptId] = set()
@@ -92,8 +105,16 @@ class RoundRun:
             TaskError: a task failed more often than it may.
         """
         self._notify(RoundStarted(job=self._job, round=self.number, kind=self.kind, tasks=self.tasks))
-        self._write(self._rows)
-        return self._complete(range(self.tasks))
+        if self._first:
+            self._take_over()
+        return self._complete([task for task in range(self.tasks) if task not in self.commits])
+
+    def _take_over(self) -> None:
+        """Read what attempts of earlier drivers have committed."""
+        prefix = plan_prefix(self._job, self.number)
+        self.plans = max((int(found.key[len(prefix) :]) + 1 for found in self._storage.list(prefix)), default=0)
+        for task in sorted(Barrier(self._storage, self._job, self.number).look()):
+            self._commit(task)
 
     def again(self, tasks: Sequence[int]) -> list[Commit]:
         """Take back the commits of `tasks`, whose data was lost, and run these tasks anew.
@@ -121,11 +142,12 @@ class RoundRun:
         self._start(tasks)
         while len(self.commits) < self.tasks:
             ended = self._wait(barrier)
+            self._beat()
             for task in sorted(barrier.look() - self.commits.keys()):
                 self._commit(task)
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
-                newest = attempt.attempt == self._attempts[attempt.task] - 1
+                newest = attempt.attempt == self._first + self._attempts[attempt.task] - 1
                 if newest and attempt.task not in self.commits:
                     self._failed(attempt, how)
         self.seconds += time.monotonic() - began
@@ -133,9 +155,11 @@ class RoundRun:
         return [self.commits[task] for task in range(self.tasks)]
 
     def _start(self, tasks: Sequence[int]) -> None:
+        if tasks and not self._ranges:
+            self._write(self._rows)
         payloads = []
         for task in tasks:
-            attempt = AttemptId(self._job, self.number, task, self._attempts[task])
+            attempt = AttemptId(self._job, self.number, task, self._first + self._attempts[task])
             self._attempts[task] += 1
             self.started.append(attempt)
             self._running.add(attempt)
@@ -181,8 +205,11 @@ class RoundRun:
         """Try the attempt's task again, or give up the job."""
         failure = read_failure(self._storage, self._seal, attempt, how)
         repairable = self._repair is not None and bool(failure.lost)
-        # Data that is lost counts against the task that wrote it: see `again`.
-        self._failures[attempt.task] += not repairable
+        # Data that is lost counts against the task that wrote it: see `again`. A store that could not be
+        # reached is nobody's fault; that the failure could be read tells that it can be reached now.
+        excused = "UnreachableStore" in (failure.kind or how) and self._excused[attempt.task] < _EXCUSES
+        self._excused[attempt.task] += excused
+        self._failures[attempt.task] += not (repairable or excused)
         retried = self._failures[attempt.task] <= self._retries
         self._notify(
             AttemptFailed(
@@ -192,6 +219,10 @@ class RoundRun:
                 attempt=attempt.attempt,
                 reason=f"{failure.kind}: {failure.reason}" if failure.kind else failure.reason,
                 retried=retried,
+                where=failure.where,
+                traceback=failure.traceback,
+                record=failure.record,
+                source=failure.source,
             )
         )
         if not retried:

@@ -6,7 +6,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Settings:
             for fewer requests), or "auto" (what takes less time).
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
+        patience: seconds for which the driver tries again while a store cannot be reached.
+        state: folder for what the driver keeps of its jobs on this machine, their secrets among it.
         overwrite: whether an output folder's earlier result may be replaced.
         keep_intermediates: whether code, control keys and shuffle data stay when a job has ended.
     """
@@ -65,6 +67,8 @@ class Settings:
     exchange: str = "auto"
     retries: int = 2
     timeout: float | None = 3600.0
+    patience: float = 600.0
+    state: str = ""
     overwrite: bool = False
     keep_intermediates: bool = False
 
@@ -83,7 +87,11 @@ class Settings:
             ConfigError: a setting is unknown or has an unusable value; the message tells from where.
         """
         known = {one.name for one in fields(cls)}
-        values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
+        values: dict[str, Any] = {
+            "workers": _processors(),
+            "storage": _default_storage(),
+            "state": _default_state(environ),
+        }
         for origin, source in (
             _config_file(Path(folder)),
             ("environment", _environment(environ)),
@@ -107,6 +115,24 @@ class Settings:
             if settings.executor != "inline" and values[name].startswith("memory://"):
                 raise ConfigError(f"{name}: {values[name]} is in this process alone; it needs executor inline")
         return settings
+
+    def noted(self) -> dict[str, Any]:
+        """What another driver needs to go on with a job of this one: all but what is secret, or the machine's."""
+        return {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("redis_password", "state")
+        }
+
+    def going_on(self, noted: Mapping[str, Any]) -> Settings:
+        """These settings for a job that another driver began: what its plan depends on is as it was.
+
+        Args:
+            noted: what `noted` gave of that driver's settings.
+        """
+        planned = ("storage", "shuffle", "workers", "split_size", "overwrite", "keep_intermediates")
+        ways = {
+            name: getattr(self, name) or noted.get(name, "") for name in ("endpoint_url", "profile", "redis_username")
+        }
+        return replace(self, **{name: noted[name] for name in planned if name in noted}, **ways)
 
     @property
     def access(self) -> Access:
@@ -135,6 +161,11 @@ def _processors() -> int:
 def _default_storage() -> str:
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return os.path.join(tempfile.gettempdir(), f"mapreduce-{user}")
+
+
+def _default_state(environ: Mapping[str, str]) -> str:
+    home = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "mapreduce")
 
 
 def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -202,6 +233,13 @@ def _url(value: Any, setting: str) -> str:
     return place if scheme == "file" else text
 
 
+def _folder(value: Any, setting: str) -> str:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text or "://" in text:
+        raise ConfigError(f"{setting}: {value!r} is no path of a folder")
+    return os.path.abspath(os.path.expanduser(text))
+
+
 def _text(value: Any, setting: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{setting}: it must be text, not {type(value).__name__}")
@@ -234,6 +272,8 @@ _CHECKS = {
     "exchange": _exchange,
     "retries": _number(0, int),
     "timeout": _timeout,
+    "patience": _number(0, float),
+    "state": _folder,
     "overwrite": _switch,
     "keep_intermediates": _switch,
 }

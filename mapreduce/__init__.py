@@ -12,6 +12,7 @@ from mapreduce.errors import (
     CodeError,
     ConfigError,
     InputError,
+    JobCancelled,
     JobError,
     KeyTypeError,
     LostBlocks,
@@ -20,6 +21,7 @@ from mapreduce.errors import (
     OutputError,
     StoreError,
     TaskError,
+    UnreachableStore,
 )
 from mapreduce.formats import (
     CsvInput,
@@ -48,6 +50,7 @@ __all__ = [
     "InputError",
     "InputFormat",
     "Job",
+    "JobCancelled",
     "JobError",
     "JsonLinesInput",
     "JsonLinesOutput",
@@ -67,6 +70,7 @@ __all__ = [
     "TaskError",
     "TextInput",
     "TextOutput",
+    "UnreachableStore",
     "__version__",
 ]
 

@@ -7,8 +7,10 @@ MapReduceError
 ├── KeyTypeError (TypeError)        a key that has no stable identity across processes
 ├── CodeError                       user code that cannot be shipped or loaded
 ├── StoreError                      an object store that failed or misbehaved
-│   └── MissingObject (LookupError)
+│   ├── MissingObject (LookupError)
+│   └── UnreachableStore            ... for a reason that may pass: no answer, overload, expired credentials
 ├── JobError                        a job that ended without a result
+│   ├── JobCancelled                ... because somebody ended it
 │   └── TaskError                   ... because one of its tasks failed too often
 ├── AuthenticationError             bytes that do not carry this job's tag
 ├── BlockError                      a block that is truncated, corrupt or foreign
@@ -23,6 +25,7 @@ __all__ = [
     "CodeError",
     "ConfigError",
     "InputError",
+    "JobCancelled",
     "JobError",
     "KeyTypeError",
     "LostBlocks",
@@ -31,6 +34,7 @@ __all__ = [
     "OutputError",
     "StoreError",
     "TaskError",
+    "UnreachableStore",
 ]
 
 
@@ -66,6 +70,10 @@ class MissingObject(StoreError, LookupError):
     """An object store has no object of that key."""
 
 
+class UnreachableStore(StoreError):
+    """An object store cannot be reached now, for a reason that may pass: the driver waits, and tries again."""
+
+
 class AuthenticationError(MapReduceError):
     """Bytes from a store do not carry the tag of this job's secret; they were not loaded."""
 
@@ -89,6 +97,10 @@ class LostBlocks(MapReduceError):
 
 class JobError(MapReduceError):
     """The job ended without a result."""
+
+
+class JobCancelled(JobError):
+    """Somebody has asked for the job's end; the message says who."""
 
 
 class TaskError(JobError):

@@ -62,6 +62,10 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
     if key != payload.code:
         code = seal.unwrap(payload.code, store.get(payload.code))
         _Warm.code = (payload.code, code)
+    return _unpickle(code)
+
+
+def _unpickle(code: bytes) -> Stages:
     try:
         stages: Stages = pickle.loads(code)
     except Exception as error:
@@ -70,6 +74,18 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
             " neither installed for the workers nor beside the script"
         ) from error
     return stages
+
+
+def load_output_format(code: str, bundle: str, store: ObjectStore, seal: Seal) -> OutputFormat:
+    """How the output is written of the job whose code and bundle have these keys.
+
+    Raises:
+        CodeError: its code does not load here.
+        AuthenticationError: it is not what the driver of this job wrote.
+    """
+    _install(bundle, store, seal)
+    stages: Stages = _unpickle(seal.unwrap(code, store.get(code)))
+    return stages.output_format
 
 
 def code_of_file(make: Callable[..., CodeType], arguments: tuple[Any, ...], file: str) -> CodeType:
