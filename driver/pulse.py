@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -92,11 +91,13 @@ class Pulse:
 
 def who() -> str:
     """The user and the machine, as people know them."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{os.uname().nodename}"
 
 
 def stamp(seconds: float) -> str:
