@@ -60,6 +60,9 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
     *_RUNNING,
     *_STORES,
+    click.option(
+        "--exchange", metavar="NAME", help="Between map and reduce: direct, two-level or auto.  [default: auto]"
+    ),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
     click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
     _DEBUG,
@@ -94,6 +97,8 @@ class _Commands(click.Group):
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
         **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
+        "gensort": "benchmarks.sorting.cli:gensort",
+        "valsort": "benchmarks.sorting.cli:valsort",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,11 +57,15 @@ class Pulse:
         self._rounds = rounds
         self._write()
 
-    def round(self, number: int, tasks: int) -> None:
-        """Show how many tasks a round has, if that was not known."""
-        if number < len(self._rounds) and self._rounds[number][1] != tasks:
+    def round(self, number: int, kind: str, tasks: int) -> None:
+        """Show a round, if it was not known that it comes, or how many tasks it has."""
+        if self._rounds[number : number + 1] == [[kind, tasks]]:
+            return
+        if number < len(self._rounds) and self._rounds[number][0] == kind:
             self._rounds[number][1] = tasks
-            self._write()
+        else:
+            self._rounds.insert(number, [kind, tasks])
+        self._write()
 
     def beat(self) -> None:
         """Do what is due.
@@ -87,6 +91,21 @@ class Pulse:
         self._beaten = self._clock()
         told = {**self._told, "beat": stamp(self._now()), "rounds": self._rounds}
         self._storage.put(driver_key(self._job), json.dumps(told).encode())
+
+
+def outline(tasks: int, partitions: Sequence[int]) -> list[list[Any]]:
+    """Kind and number of tasks of the rounds that a job has at least; 0 where it depends on the rounds before.
+
+    Args:
+        tasks: of the first map round.
+        partitions: of each job of the chain; 0 without a reducer.
+    """
+    rounds: list[list[Any]] = []
+    for number, count in enumerate(partitions):
+        rounds.append(["map", 0 if number else tasks])
+        if count:
+            rounds.append(["reduce", count])
+    return rounds
 
 
 def who() -> str:
