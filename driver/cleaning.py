@@ -32,7 +32,7 @@ class Abandoned:
         state: as in `JobFound`.
         leftovers: what was found of it.
         shuffle: its shuffle store.
-        maps: number and tasks of its map rounds.
+        maps: number and tasks of its rounds that write to the shuffle store.
         notices: what the user should know before it is removed.
     """
 
@@ -129,7 +129,7 @@ def _examine(found: JobFound, storage: ObjectStore, settings: Settings) -> Aband
     leftovers = find_leftovers(found.job, storage, shuffle, output)
     if shuffle is not None and not isinstance(shuffle, ObjectShuffle):
         notices.append(f"what it left in {shuffle.url} cannot be listed: it is removed by name, or expires by itself")
-    maps = [(number, one.tasks) for number, one in enumerate(found.rounds) if one.kind == "map"]
+    maps = [(number, one.tasks) for number, one in enumerate(found.rounds) if one.kind != "reduce"]
     if found.resumable:
         notices.append(f"it can still be resumed: mapreduce resume {found.job}")
     return Abandoned(found.title, found.state, leftovers, shuffle, maps, notices)

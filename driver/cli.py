@@ -97,7 +97,8 @@ class _Commands(click.Group):
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
         **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
-        **{name: f"benchmarks.sorting.cli:{name}" for name in ("gensort", "valsort")},
+        "gensort": "benchmarks.sorting.cli:gensort",
+        "valsort": "benchmarks.sorting.cli:valsort",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -68,3 +68,20 @@ class Course:
                 " it with that version, or run it again"
             )
         return cls(**{**fields, "legs": [Leg(**leg) for leg in fields["legs"]]})
+
+
+def known_course(known: dict[str, Any]) -> Course:
+    """The course of a job that another driver has begun, from what its notebook says.
+
+    Raises:
+        JobError: it cannot be resumed; the message says why, and what to do.
+    """
+    job = known["job"]
+    if ended := known.get("ended"):
+        place = f"; its output is in {known['output']}" if ended == "done" and known.get("output") else ""
+        raise JobError(f"job {job} has ended ({ended}), and cannot be resumed{place}")
+    if "course" not in known:
+        raise JobError(
+            f"job {job} had not started when its driver ended: run it again; `mapreduce clean` removes what it left"
+        )
+    return Course.from_json(known["course"])

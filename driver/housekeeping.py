@@ -84,7 +84,7 @@ def derived_attempts(job: str, maps: Iterable[tuple[int, int]], drivers: int, tr
 
     Args:
         job: its id.
-        maps: number and tasks of each map round.
+        maps: number and tasks of each round that writes there.
         drivers: how many have run it.
         tries: of one task by one driver, at most.
     """

@@ -43,6 +43,7 @@ class Notebook:
         self.trouble = ""
         self._folder = folder
         self._lock: int | None = None
+        self._events: int | None = None
         self._fields: dict[str, Any] = {}
         self._failures = 0
 
@@ -109,17 +110,21 @@ class Notebook:
             if self._failures > _TRACEBACKS:
                 line["traceback"] = ""
         try:
-            path = os.path.join(self._folder, _EVENTS)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-                file.write(json.dumps(line) + "\n")
+            if self._events is None:
+                path = os.path.join(self._folder, _EVENTS)
+                self._events = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(self._events, json.dumps(line).encode() + b"\n")
         except OSError as error:
             self._give_up(error)
+        if self._lock is None:  # what comes when it is closed is its last line
+            self.close()
 
     def close(self) -> None:
         """Hold it no longer."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        for descriptor in (self._lock, self._events):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lock = self._events = None
 
     def _hold(self) -> bool:
         lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)

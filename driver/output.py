@@ -8,9 +8,10 @@ moved to their places, `_PUBLISHING` lists all names concerned, so that what a c
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 
-from mapreduce.errors import MissingObject, OutputError, StoreError
+from mapreduce.errors import ConfigError, MissingObject, OutputError, StoreError
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from worker.layout import is_ours, part_key, temporary_key, temporary_prefix
 from worker.output import Part
@@ -106,6 +107,14 @@ class OutputFolder:
         """Remove what these attempts (task and number) left unpublished."""
         self.store.delete([temporary_key(self._job, task, attempt) for task, attempt in attempts])
         self.store.sweep(temporary_prefix(self._job))
+
+
+def refuse_overlap(output: str, urls: Sequence[str]) -> None:
+    """Refuse an output folder that holds input: the next run would read it."""
+    folder = output.rstrip(os.sep) + os.sep
+    for url in urls:
+        if url.startswith(folder):
+            raise ConfigError(f"output: the folder {output} holds the input {url}; choose another")
 
 
 def _record(job: str, names: Sequence[str]) -> bytes:

@@ -109,6 +109,9 @@ class PatientStore(ObjectStore):
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         return self._patience(lambda: self.inner.get(key, start, end))
 
+    def view(self, key: str, start: int, end: int) -> memoryview:
+        return self._patience(lambda: self.inner.view(key, start, end))
+
     def size(self, key: str) -> int:
         return self._patience(lambda: self.inner.size(key))
 

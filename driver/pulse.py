@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,15 +57,14 @@ class Pulse:
         self._rounds = rounds
         self._write()
 
-    def round(self, number: int, tasks: int) -> None:
-        """Show how many tasks a round has, if that was not known."""
-        if number < len(self._rounds) and self._rounds[number][1] != tasks:
+    def round(self, number: int, kind: str, tasks: int) -> None:
+        """Show a round, if it was not known that it comes, or how many tasks it has."""
+        if self._rounds[number : number + 1] == [[kind, tasks]]:
+            return
+        if number < len(self._rounds) and self._rounds[number][0] == kind:
             self._rounds[number][1] = tasks
-            self._write()
-
-    def insert(self, number: int, kind: str, tasks: int) -> None:
-        """Show a round that was not foreseen."""
-        self._rounds.insert(number, [kind, tasks])
+        else:
+            self._rounds.insert(number, [kind, tasks])
         self._write()
 
     def beat(self) -> None:
@@ -95,13 +93,30 @@ class Pulse:
         self._storage.put(driver_key(self._job), json.dumps(told).encode())
 
 
+def outline(tasks: int, partitions: Sequence[int]) -> list[list[Any]]:
+    """Kind and number of tasks of the rounds that a job has at least; 0 where it depends on the rounds before.
+
+    Args:
+        tasks: of the first map round.
+        partitions: of each job of the chain; 0 without a reducer.
+    """
+    rounds: list[list[Any]] = []
+    for number, count in enumerate(partitions):
+        rounds.append(["map", 0 if number else tasks])
+        if count:
+            rounds.append(["reduce", count])
+    return rounds
+
+
 def who() -> str:
     """The user and the machine, as people know them."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{os.uname().nodename}"
 
 
 def stamp(seconds: float) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from driver.commits import Commit
-from driver.course import Course, Leg
+from driver.course import Course, Leg, known_course
 from driver.ending import Forget, discard, names_of, report
 from driver.events import Callback, Event, JobEnded, JobStarted, Warned
 from driver.exchange import Groups, Load, group, merge_rows, plan_exchange
@@ -17,17 +16,17 @@ from driver.executors import Executor
 from driver.housekeeping import clear, find_leftovers
 from driver.inputs import Inputs, find_inputs
 from driver.notebook import Notebook
-from driver.output import OutputFolder
+from driver.output import OutputFolder, refuse_overlap
 from driver.packaging import package
 from driver.patience import Patience, PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
-from driver.pulse import Pulse, cancellation
+from driver.pulse import Pulse, cancellation, outline
 from driver.result import Result
 from driver.round import ATTEMPTS, RoundRun
 from driver.settings import Settings
 from driver.shipping import Shipping
 from driver.splits import plan_splits
-from mapreduce.errors import ConfigError, JobCancelled, JobError, StoreError, UnreachableStore
+from mapreduce.errors import JobCancelled, StoreError, UnreachableStore
 from mapreduce.formats import OutputFormat, input_format, output_format
 from mapreduce.job import Job
 from mapreduce.objectstore import open_store
@@ -81,6 +80,7 @@ class JobRun:
         self._pulse = Pulse(self._storage, self.id)
         self._course: Course | None = None
         self._earlier = int(known.get("drivers", 0))
+        self._exchanges: dict[str, Any] = dict(known.get("exchanges", {}))
         self._rounds: list[RoundRun] = []
         self._written: list[str] = []
         self._output: OutputFolder | None = None
@@ -127,7 +127,7 @@ class JobRun:
         size = sum(file.size for file in files)
         self._check(size, any(job.reducer is not None for job in self._jobs))
         if output is not None:
-            _refuse_overlap(output, [file.url for file in files])
+            refuse_overlap(output, [file.url for file in files])
             self._open_output(output)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
@@ -137,7 +137,7 @@ class JobRun:
         title = " | ".join(job.title for job in self._jobs)
         self._open_notebook(title, output)
         self._written += [driver_key(self.id), cancel_key(self.id)]
-        self._pulse.begin(title, _outline(len(splits), counts))
+        self._pulse.begin(title, outline(len(splits), counts))
         ship = Shipping(self.id, self._storage, self._seal, self._written)
         side_files = [ship.files(job) for job in self._jobs]
         codes, bundle = ship.code(code, bundled=not self._executor.in_process)
@@ -173,16 +173,7 @@ class JobRun:
         Raises:
             JobError: it cannot be resumed; the message says why, and what to do.
         """
-        known = self._notebook.fields
-        if known.get("ended"):
-            place = f"; its output is in {known['output']}" if known["ended"] == "done" and known.get("output") else ""
-            raise JobError(f"job {self.id} has ended ({known['ended']}), and cannot be resumed{place}")
-        if "course" not in known:
-            raise JobError(
-                f"job {self.id} had not started when its driver ended: run it again; `mapreduce clean` removes what it"
-                " left"
-            )
-        course = Course.from_json(known["course"])
+        course = known_course(self._notebook.fields)
         self._inner.check()
         if asked := cancellation(self._inner, self.id):
             raise JobCancelled(
@@ -193,7 +184,7 @@ class JobRun:
             self._open_output(course.output)
         self._notebook.write(drivers=self._earlier + 1)
         counts = [leg.partitions for leg in course.legs]
-        self._pulse.begin(course.title, _outline(len(course.rows), counts))
+        self._pulse.begin(course.title, outline(len(course.rows), counts))
         self._executor.warm(len(course.rows))
         self._started(course, ())
         return course
@@ -275,7 +266,6 @@ class JobRun:
             def remap(lost: tuple[int, ...]) -> list[list[list[Any]]]:
                 return merge_rows(_receipts(maps.again(sorted(lost))), partitions, groups)
 
-            self._pulse.insert(len(self._rounds), "merge", groups.maps * groups.partitions)
             writers = self._round(
                 "merge", merge_rows(_receipts(commits), partitions, groups), partitions, common, remap
             )
@@ -287,21 +277,26 @@ class JobRun:
         return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
 
     def _groups(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
-        """How a two-level exchange groups tasks; None where the exchange is direct."""
-        settings, costs = self._settings, self._shuffle.costs
-        if settings.exchange == "direct" or (settings.exchange == "auto" and not costs.request):
-            return None
+        """How a two-level exchange groups tasks; None where the exchange is direct.
+
+        It is decided once, and noted: what rounds a job has must not change when another driver goes on.
+        """
         number = str(len(self._rounds))
-        # Another driver must go on as this one began, with whatever settings, or it would mix two plans.
-        noted = self._notebook.fields.get("groups", {})
-        if number not in noted:
-            if settings.exchange == "two-level":
-                groups: Groups | None = group(Load(len(commits), partitions, 0), settings.workers)
-            else:
-                groups = plan_exchange(_receipts(commits), partitions, settings.workers, costs)
-            noted = {**noted, number: groups or ()}
-            self._notebook.write(groups=noted)
-        return Groups(*noted[number]) if noted[number] else None
+        if number not in self._exchanges:
+            self._exchanges[number] = self._choose(commits, partitions)
+            self._notebook.write(exchanges=self._exchanges)
+        groups = self._exchanges[number]
+        return None if groups is None else Groups(*groups)
+
+    def _choose(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
+        settings = self._settings
+        match settings.exchange:
+            case "direct":
+                return None
+            case "two-level":
+                return group(Load(len(commits), partitions, 0), settings.workers)
+            case _:
+                return plan_exchange(_receipts(commits), partitions, settings.workers, self._shuffle.costs)
 
     def _round(
         self,
@@ -340,7 +335,7 @@ class JobRun:
             beat=self._pulse.beat,
             earlier=self._earlier,
         )
-        self._pulse.round(run.number, run.tasks)
+        self._pulse.round(run.number, kind, run.tasks)
         self._rounds.append(run)
         return run
 
@@ -419,21 +414,3 @@ class JobRun:
 
 def _receipts(commits: Sequence[Commit]) -> list[Receipt]:
     return [commit.receipt for commit in commits if commit.receipt is not None]
-
-
-def _outline(tasks: int, partitions: Sequence[int]) -> list[list[Any]]:
-    """Kind and number of tasks of each round; 0 where it depends on the rounds before."""
-    outline: list[list[Any]] = []
-    for number, count in enumerate(partitions):
-        outline.append(["map", 0 if number else tasks])
-        if count:
-            outline.append(["reduce", count])
-    return outline
-
-
-def _refuse_overlap(output: str, urls: Sequence[str]) -> None:
-    """Refuse an output folder that holds input: the next run would read it."""
-    folder = output.rstrip(os.sep) + os.sep
-    for url in urls:
-        if url.startswith(folder):
-            raise ConfigError(f"output: the folder {output} holds the input {url}; choose another")

@@ -128,7 +128,7 @@ class Settings:
         Args:
             noted: what `noted` gave of that driver's settings.
         """
-        planned = ("storage", "shuffle", "workers", "split_size", "overwrite", "keep_intermediates")
+        planned = ("storage", "shuffle", "exchange", "workers", "split_size", "overwrite", "keep_intermediates")
         ways = {
             name: getattr(self, name) or noted.get(name, "") for name in ("endpoint_url", "profile", "redis_username")
         }

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from driver import Driver, Event
@@ -149,6 +150,18 @@ def test_stores_in_memory(tmp_path: Path) -> None:
     state = tmp_path / "state"
     Driver(executor="inline", storage="memory://no-notebook", state=state).run(Job(mapper=Words()), text).close()
     assert not state.exists()
+
+
+def test_no_descriptor_is_left(tmp_path: Path) -> None:
+    """Any number of jobs leaves no file open."""
+    text = tmp_path / "in.txt"
+    text.write_text("a\n")
+    driver = Driver(executor="inline", storage=tmp_path / "storage", state=tmp_path / "state")
+    driver.run(Job(mapper=Words()), text).close()
+    before = psutil.Process().num_fds()
+    for output in (None, tmp_path / "out"):
+        driver.run(Job(mapper=Words()), text, output).close()
+    assert psutil.Process().num_fds() == before
 
 
 def test_what_is_left_of_a_job(tmp_path: Path) -> None:

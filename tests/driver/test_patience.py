@@ -138,6 +138,7 @@ ACTS: dict[str, Callable[[PatientStore], Any]] = {
     "put_if_absent": lambda store: store.put_if_absent("c", b"1"),
     "get": lambda store: store.get("a"),
     "open": lambda store: store.open("a").read(),
+    "view": lambda store: bytes(store.view("a", 0, 1)),
     "size": lambda store: store.size("a"),
     "list": lambda store: [info.key for info in store.list("a")],
     "folders": lambda store: [*store.folders("")],

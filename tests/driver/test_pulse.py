@@ -70,7 +70,7 @@ def test_short_jobs() -> None:
     """A job of seconds writes once, and reads nothing."""
     case = Case()
     for number, tasks in enumerate([3, 2]):
-        case.pulse.round(number, tasks)
+        case.pulse.round(number, ["map", "reduce"][number], tasks)
         case.now += 2
         case.pulse.beat()
     assert case.spent() == {"put": 1, "get": 0, "list": 0}
@@ -79,8 +79,11 @@ def test_short_jobs() -> None:
 def test_rounds_that_were_not_known() -> None:
     """The tasks of a later round are shown once they are planned."""
     case = Case()
-    case.pulse.round(2, 7)
+    case.pulse.round(2, "map", 7)
     assert case.told()["rounds"] == [["map", 3], ["reduce", 2], ["map", 7]]
+    case.pulse.round(1, "merge", 4)
+    case.pulse.round(2, "reduce", 2)
+    assert case.told()["rounds"] == [["map", 3], ["merge", 4], ["reduce", 2], ["map", 7]]
 
 
 def test_cancel() -> None:

@@ -121,10 +121,10 @@ class Bench:
         [job] = notebooks(self.state)
         return self.driver(**settings).resume(job)
 
-    def check(self, result: Any) -> None:
+    def check(self, result: Any, **settings: Any) -> None:
         """The result is that of a run without faults, and nothing else is left."""
         clean = Bench(self.folder.with_name(f"{self.folder.name}-clean"), chain=len(self.jobs) == 2, output=self.output)
-        expected = clean.driver().run(
+        expected = clean.driver(**settings).run(
             clean.jobs, clean.text, clean.folder / "out" if self.output else None, partitions=2
         )
         assert list(result) == list(expected)
@@ -195,6 +195,23 @@ def test_points(bench: Callable[..., Bench], point: Any, executor: str) -> None:
         assert {task: after[task] for task in committed} == {task: before[task] for task in committed}
         assert len(after) == result.rounds[0].tasks + result.rounds[1].tasks
         case.check(result)
+
+
+def test_two_levels(bench: Callable[..., Bench]) -> None:
+    """A round of merge tasks that an earlier driver chose is there for the next one too, whatever that prefers."""
+    for number, point in enumerate(
+        (at(RoundEnded, 0, 0), at(TaskEnded, 1, 1), at(RoundEnded, 0, 1), at(TaskEnded, 0, 2))
+    ):
+        case = bench(f"case-{number}")
+        assert case.die(point, exchange="two-level")
+        committed = case.committed()
+        events: list[Event] = []
+        result = case.resume(exchange="direct", callbacks=[events.append])
+        assert [one.kind for one in result.rounds] == ["map", "merge", "reduce"]
+        again = {f"{one.round}/{one.task}" for one in events if isinstance(one, TaskEnded) and one.attempt >= 1000}
+        assert again
+        assert not again & committed
+        case.check(result, exchange="two-level")
 
 
 def kill_at(number: int) -> Callable[[], list[Callable[[Event], None]]]:
