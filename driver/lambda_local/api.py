@@ -21,152 +21,146 @@ from driver.lambda_local.pool import Pool
 from driver.lambda_local.remote import Remote
 from mapreduce.errors import ConfigError
 
+#: Answers a request: the document that came to the one that goes back.
+Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+#: The same, of the function that the request's path names.
+OfFunction = Callable[[Function, dict[str, Any]], Awaitable[dict[str, Any]]]
+
 _log = logging.getLogger(__name__)
+_FUNCTIONS = "/2015-03-31/functions"
+_CONCURRENCY = "/2017-10-31/functions/{name}/concurrency"
+_EVENTS = "/2019-09-25/functions/{name}/event-invoke-config"
+_FAULTS = "/lambda-local/faults"
 _EVENT_SETTINGS = {"MaximumRetryAttempts": (0, 2), "MaximumEventAgeInSeconds": (60, 21_600)}
 
 
 class API:
-    """Answers requests; each method is an operation of AWS's API by its name."""
+    """Answers requests; its methods are operations of AWS's API."""
 
-    def __init__(
-        self, functions: Functions, pool: Pool, invoke: Invoke, places: Places, remote: Remote, faults: Faults
-    ) -> None:
+    def __init__(self, functions: Functions, pool: Pool, places: Places, remote: Remote, faults: Faults) -> None:
         self._functions = functions
         self._pool = pool
-        self._invoke = invoke
         self._places = places
         self._remote = remote
         self._faults = faults
 
-    def application(self) -> web.Application:
+    def application(self, invoke: Invoke) -> web.Application:
         """What aiohttp serves."""
+        one = f"{_FUNCTIONS}/{{name}}"
         application = web.Application(client_max_size=100 * 1024 * 1024, middlewares=[_in_awss_shape])
-        one = "/{name}"
-        functions, concurrency, events = "/2015-03-31/functions", "/2017-10-31/functions", "/2019-09-25/functions"
         application.add_routes(
             [
-                web.post(f"{functions}{one}/invocations", self._invoke.handle),
-                web.post(functions, self.create_function),
-                web.get(functions, self.list_functions),
-                web.get(f"{functions}/", self.list_functions),
-                web.get(functions + one, self.get_function),
-                web.delete(functions + one, self.delete_function),
-                web.put(f"{functions}{one}/code", self.update_function_code),
-                web.get(f"{functions}{one}/configuration", self.get_function_configuration),
-                web.put(f"{functions}{one}/configuration", self.update_function_configuration),
-                web.put(f"{concurrency}{one}/concurrency", self.put_function_concurrency),
-                web.delete(f"{concurrency}{one}/concurrency", self.delete_function_concurrency),
-                web.get(f"/2019-09-30/functions{one}/concurrency", self.get_function_concurrency),
-                web.put(f"{events}{one}/event-invoke-config", self.put_function_event_invoke_config),
-                web.post(f"{events}{one}/event-invoke-config", self.update_function_event_invoke_config),
-                web.get(f"{events}{one}/event-invoke-config", self.get_function_event_invoke_config),
-                web.delete(f"{events}{one}/event-invoke-config", self.delete_function_event_invoke_config),
-                web.get("/2016-08-19/account-settings", self.get_account_settings),
-                web.post("/", self.logs),
-                web.get("/lambda-local/faults", self.faults),
-                web.post("/lambda-local/faults", self.faults),
-                web.delete("/lambda-local/faults", self.faults),
+                web.post(f"{one}/invocations", invoke.handle),
+                web.post(_FUNCTIONS, _plain(self._create, 201)),
+                web.get(_FUNCTIONS, _plain(self._list)),
+                web.get(f"{_FUNCTIONS}/", _plain(self._list)),
+                web.get(one, self._of(self._get)),
+                web.delete(one, self._of(self._delete, 204)),
+                web.put(f"{one}/code", self._of(self._update_code)),
+                web.get(f"{one}/configuration", self._of(self._described)),
+                web.put(f"{one}/configuration", self._of(self._update_configuration)),
+                web.put(_CONCURRENCY, self._of(self._put_concurrency)),
+                web.get(_CONCURRENCY.replace("2017-10-31", "2019-09-30"), self._of(self._get_concurrency)),
+                web.delete(_CONCURRENCY, self._of(self._delete_concurrency, 204)),
+                web.put(_EVENTS, self._of(self._put_events)),
+                web.post(_EVENTS, self._of(self._update_events)),
+                web.get(_EVENTS, self._of(self._get_events)),
+                web.delete(_EVENTS, self._of(self._delete_events, 204)),
+                web.get("/2016-08-19/account-settings", _plain(self._account)),
+                web.post("/", self._logs),
+                web.get(_FAULTS, self._script),
+                web.post(_FAULTS, self._script),
+                web.delete(_FAULTS, self._script),
             ]
         )
         return application
 
-    async def create_function(self, request: web.Request) -> web.Response:
-        asked = await _json(request)
-        name = asked.get("FunctionName", "")
+    async def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
+        name, settings = asked.get("FunctionName", ""), settings_of(asked)
         self._functions.free(name)
-        settings = settings_of(asked)
         if not settings.get("Handler") or not settings.get("Runtime"):
-            raise invalid(
-                "Runtime and Handler are mandatory parameters for functions created with deployment packages."
-            )
+            raise invalid("Runtime and Handler are mandatory parameters for functions with a zip file.")
         code = await asyncio.to_thread(fetch, asked.get("Code", {}), self._places.code, self._remote)
-        return web.json_response(
-            self._functions.create(name, code, settings, asked.get("Tags", {})).described(), status=201
-        )
+        return self._functions.create(name, code, settings, asked.get("Tags", {})).described()
 
-    async def list_functions(self, request: web.Request) -> web.Response:
-        return web.json_response({"Functions": [function.described() for function in self._functions.all()]})
+    async def _list(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"Functions": [function.described() for function in self._functions.all()]}
 
-    async def get_function(self, request: web.Request) -> web.Response:
-        function = self._function(request)
-        answer: dict[str, Any] = {"Configuration": function.described(), "Code": {}, "Tags": function.tags}
-        if function.reserved is not None:
-            answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
-        return web.json_response(answer)
+    async def _get(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        answer = {"Configuration": function.described(), "Code": {}, "Tags": function.tags}
+        concurrency = await self._get_concurrency(function, asked)
+        return answer | ({"Concurrency": concurrency} if concurrency else {})
 
-    async def get_function_configuration(self, request: web.Request) -> web.Response:
-        return web.json_response(self._function(request).described())
+    async def _described(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        return function.described()
 
-    async def update_function_code(self, request: web.Request) -> web.Response:
-        function, asked = self._function(request), await _json(request)
+    async def _update_code(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
         code = await asyncio.to_thread(fetch, asked, self._places.code, self._remote)
         if not asked.get("DryRun"):
-            self._change(function, code=code)
-        return web.json_response(function.described())
+            function.change(code=code)
+            self._pool.retire(function)
+        return function.described()
 
-    async def update_function_configuration(self, request: web.Request) -> web.Response:
-        function = self._function(request)
-        self._change(function, settings=settings_of(await _json(request)))
-        return web.json_response(function.described())
+    async def _update_configuration(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        function.change(settings=settings_of(asked))
+        self._pool.retire(function)
+        return function.described()
 
-    async def delete_function(self, request: web.Request) -> web.Response:
-        function = self._function(request)
+    async def _delete(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
         self._functions.delete(function)
         self._pool.retire(function)
-        return web.Response(status=204)
+        return {}
 
-    async def put_function_concurrency(self, request: web.Request) -> web.Response:
-        function, asked = self._function(request), await _json(request)
+    async def _put_concurrency(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
         reserved = asked.get("ReservedConcurrentExecutions")
         if not isinstance(reserved, int) or not 0 <= reserved <= self._pool.limit:
             raise invalid(f"ReservedConcurrentExecutions is a number from 0 to the account's {self._pool.limit}.")
+        return await self._reserve(function, reserved)
+
+    async def _delete_concurrency(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        return await self._reserve(function, None)
+
+    async def _reserve(self, function: Function, reserved: int | None) -> dict[str, Any]:
         function.reserved = reserved
-        return web.json_response({"ReservedConcurrentExecutions": reserved})
+        self._pool.wake(function.name)
+        return await self._get_concurrency(function, {})
 
-    async def get_function_concurrency(self, request: web.Request) -> web.Response:
-        reserved = self._function(request).reserved
-        return web.json_response({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
+    async def _get_concurrency(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 
-    async def delete_function_concurrency(self, request: web.Request) -> web.Response:
-        self._function(request).reserved = None
-        return web.Response(status=204)
-
-    async def put_function_event_invoke_config(self, request: web.Request) -> web.Response:
-        function, asked = self._function(request), await _json(request)
+    async def _put_events(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
         function.events = _event_settings(asked)
-        return self._events_of(function)
+        return await self._get_events(function, asked)
 
-    async def update_function_event_invoke_config(self, request: web.Request) -> web.Response:
-        function, asked = self._function(request), await _json(request)
+    async def _update_events(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
         function.events = {**(function.events or {}), **_event_settings(asked)}
-        return self._events_of(function)
+        return await self._get_events(function, asked)
 
-    async def get_function_event_invoke_config(self, request: web.Request) -> web.Response:
-        return self._events_of(self._function(request))
+    async def _get_events(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        if function.events is None:
+            raise not_found(f"The function {function.arn} doesn't have an EventInvokeConfig")
+        return {"FunctionArn": f"{function.arn}:$LATEST", **function.events}
 
-    async def delete_function_event_invoke_config(self, request: web.Request) -> web.Response:
-        function = self._function(request)
-        self._events_of(function)
+    async def _delete_events(self, function: Function, asked: dict[str, Any]) -> dict[str, Any]:
+        await self._get_events(function, asked)
         function.events = None
-        return web.Response(status=204)
+        return {}
 
-    async def get_account_settings(self, request: web.Request) -> web.Response:
+    async def _account(self, asked: dict[str, Any]) -> dict[str, Any]:
         limit, functions = self._pool.limit, self._functions.all()
-        reserved = sum(function.reserved or 0 for function in functions)
-        return web.json_response(
-            {
-                "AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": limit - reserved},
-                "AccountUsage": {"FunctionCount": len(functions)},
-            }
-        )
+        free = limit - sum(function.reserved or 0 for function in functions)
+        return {
+            "AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free},
+            "AccountUsage": {"FunctionCount": len(functions)},
+        }
 
-    async def logs(self, request: web.Request) -> web.Response:
-        asked = await _json(request)
-        answer = await asyncio.to_thread(answer_logs, self._places.logs, request.headers.get("X-Amz-Target", ""), asked)
+    async def _logs(self, request: web.Request) -> web.Response:
+        target = request.headers.get("X-Amz-Target", "")
+        answer = await asyncio.to_thread(answer_logs, self._places.logs, target, await _json(request))
         return web.json_response(answer, content_type="application/x-amz-json-1.1")
 
-    async def faults(self, request: web.Request) -> web.Response:
-        """Not AWS's: GET shows the script, POST adds to it, DELETE clears it."""
+    async def _script(self, request: web.Request) -> web.Response:
+        """Not AWS's: GET shows the script of faults, POST adds to it, DELETE clears it."""
         if request.method == "POST":
             try:
                 self._faults.add(*parse_faults(await request.read(), "the request"))
@@ -176,18 +170,23 @@ class API:
             self._faults.clear()
         return web.json_response(self._faults.described())
 
-    def _function(self, request: web.Request) -> Function:
-        return self._functions.get(request.match_info["name"], request.query.get("Qualifier"))
+    def _of(self, operation: OfFunction, status: int = 200) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            function = self._functions.get(request.match_info["name"], request.query.get("Qualifier"))
+            return _answer(await operation(function, await _json(request)), status)
 
-    def _change(self, function: Function, **what: Any) -> None:
-        function.change(**what)
-        self._pool.retire(function)
+        return handle
 
-    @staticmethod
-    def _events_of(function: Function) -> web.Response:
-        if function.events is None:
-            raise not_found(f"The function {function.arn} doesn't have an EventInvokeConfig")
-        return web.json_response({"FunctionArn": f"{function.arn}:$LATEST", **function.events})
+
+def _plain(operation: Operation, status: int = 200) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        return _answer(await operation(await _json(request)), status)
+
+    return handle
+
+
+def _answer(document: dict[str, Any], status: int) -> web.Response:
+    return web.Response(status=status) if status == 204 else web.json_response(document, status=status)
 
 
 def _event_settings(asked: dict[str, Any]) -> dict[str, Any]:
@@ -223,9 +222,8 @@ async def _in_awss_shape(
     except web.HTTPRequestEntityTooLarge as error:
         refusal = Refusal("RequestEntityTooLargeException", 413, str(error.text))
     except web.HTTPException:
-        refusal = Refusal(
-            "NotImplementedException", 501, f"This service has no operation {request.method} {request.path}."
-        )
+        what = f"This service has no operation {request.method} {request.path}."
+        refusal = Refusal("NotImplementedException", 501, what)
     except Exception as error:
         _log.exception("%s %s", request.method, request.path)
         refusal = Refusal("ServiceException", 500, f"{type(error).__name__}: {error}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: The status of a refusal that says: later.
+THROTTLED = 429
+
 
 class Refusal(Exception):
     """An error that a client gets, with the status, the name and the members that AWS gives it."""
@@ -33,4 +36,4 @@ def invalid(message: str) -> Refusal:
 
 def throttled(reason: str) -> Refusal:
     """There are too many invocations at once; `reason` is one of AWS's words for which limit it is."""
-    return Refusal("TooManyRequestsException", 429, "Rate Exceeded.", Reason=reason)
+    return Refusal("TooManyRequestsException", THROTTLED, "Rate Exceeded.", Reason=reason)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from driver.lambda_local.errors import Refusal
-from driver.lambda_local.faults import Fault, Faults
+from driver.lambda_local.errors import THROTTLED, Refusal
+from driver.lambda_local.faults import Fault
 from driver.lambda_local.functions import Function
 from driver.lambda_local.invocation import Invocation, Outcome
 from driver.lambda_local.pool import Pool
@@ -36,10 +36,9 @@ class _Event:
     def config(self) -> dict[str, Any]:
         return self.invocation.function.events or {}
 
-    @property
-    def left(self) -> float:
+    def left(self, now: float) -> float:
         """Seconds until it is too old."""
-        return self.accepted + float(self.config.get("MaximumEventAgeInSeconds", MAX_AGE)) - time.monotonic()
+        return self.accepted + float(self.config.get("MaximumEventAgeInSeconds", MAX_AGE)) - now
 
 
 class Events:
@@ -47,14 +46,14 @@ class Events:
 
     Args:
         pool: runs them.
-        faults: what goes wrong in sandboxes.
         remote: where the records of failures go.
-        delays: seconds before the second attempt, and before the third; AWS's are a minute and two.
+        delays: seconds before the second attempt, and before the third.
+        clock: tells, in seconds, how old events are.
     """
 
-    def __init__(self, pool: Pool, faults: Faults, remote: Remote, delays: Sequence[float]) -> None:
+    def __init__(self, pool: Pool, remote: Remote, delays: Sequence[float], clock: Callable[[], float]) -> None:
         self._pool = pool
-        self._faults = faults
+        self._clock = clock
         self._remote = remote
         self._delays = delays
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +62,7 @@ class Events:
         """Accept an event; `fault` is what goes wrong on the way."""
         for _ in range(fault.copies if fault is not None and fault.do == "duplicate" else 1):
             delay = fault if fault is not None and fault.do == "delay" else None
-            task = asyncio.create_task(self._deliver(_Event(invocation, time.monotonic()), delay))
+            task = asyncio.create_task(self._deliver(_Event(invocation, self._clock()), delay))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -92,16 +91,16 @@ class Events:
 
     async def _attempt(self, event: _Event) -> Outcome | None:
         """Run the event once there is room; None: it got too old."""
-        while event.left > 0:
-            function, payload = event.invocation.function, event.invocation.payload
-            fault = self._faults.at_sandbox(function.name, payload)
+        while (left := event.left(self._clock())) > 0:
             try:
-                outcome = await self._pool.run(replace(event.invocation, fault=fault))
-            except Refusal:
-                try:
-                    await asyncio.wait_for(self._pool.turn(function), event.left)
-                except TimeoutError:
-                    return None
+                outcome = await self._pool.run(event.invocation)
+            except Refusal as refusal:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        if refusal.status == THROTTLED:
+                            await self._pool.turn(event.invocation.function)
+                        else:
+                            await asyncio.sleep(self._delays[-1])
                 continue
             event.attempts += 1
             return outcome

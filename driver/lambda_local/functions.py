@@ -154,6 +154,7 @@ class Functions:
     def delete(self, function: Function) -> None:
         """Forget a function."""
         self._all.pop(function.name, None)
+        function.revision = ""  # no sandbox is of that
 
     def all(self) -> list[Function]:
         """All of them, in order of their names."""

@@ -67,10 +67,7 @@ class Invoke:
     async def _run(self, invocation: Invocation, fault: Fault | None) -> Outcome:
         if fault is not None and fault.do == "delay":
             await held(self._pool, invocation.function, fault)
-        at_sandbox = self._faults.at_sandbox(invocation.function.name, invocation.payload)
-        return await self._pool.run(
-            Invocation(invocation.function, invocation.payload, invocation.context, invocation.id, at_sandbox)
-        )
+        return await self._pool.run(invocation)
 
     def _task(self, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
         task = asyncio.create_task(work)

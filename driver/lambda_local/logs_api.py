@@ -48,7 +48,7 @@ def _filter(logs: Logs, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _describe_streams(logs: Logs, asked: dict[str, Any]) -> dict[str, Any]:
     group, prefix = _group(asked), asked.get("logStreamNamePrefix", "")
-    streams = []
+    streams: list[dict[str, Any]] = []
     for name in logs.streams(group):
         if name.startswith(prefix) and (events := logs.events(group, name)):
             first, last = events[0].time, events[-1].time

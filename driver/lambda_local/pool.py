@@ -8,10 +8,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
 from driver.lambda_local.errors import Refusal, throttled
+from driver.lambda_local.faults import Faults
 from driver.lambda_local.functions import Function
 from driver.lambda_local.invocation import Invocation, Outcome
 from driver.lambda_local.measure import folder_bytes, memory_of
-from driver.lambda_local.sandbox import MB, Sandbox
+from driver.lambda_local.sandbox import Sandbox
 
 #: Seconds between two looks at the sandboxes' memory; fewer looks at /tmp, which take longer.
 WATCH = 0.02
@@ -23,13 +24,22 @@ class Pool:
 
     Args:
         new: makes a sandbox; is given what to call when it has ended.
+        faults: what goes wrong in sandboxes.
         limit: how many invocations may run at once, of all functions.
         idle: seconds after which a sandbox that nobody uses is ended.
     """
 
-    def __init__(self, new: Callable[[Function, Callable[[Sandbox], None]], Sandbox], limit: int, idle: float) -> None:
+    def __init__(
+        self,
+        new: Callable[[Function, Callable[[Sandbox], None]], Sandbox],
+        faults: Faults,
+        *,
+        limit: int,
+        idle: float,
+    ) -> None:
         self.limit = limit
         self._new = new
+        self._faults = faults
         self._idle_seconds = idle
         self._running: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
@@ -50,11 +60,14 @@ class Pool:
             Refusal: too many run already.
         """
         function = invocation.function
-        self._admit(function)
+        refusal = self._refusal(function)
+        if refusal is not None:
+            raise refusal
         self._running[function.name] += 1
         try:
             sandbox = self._take(function) or await self._start(function)
-            outcome = await sandbox.invoke(invocation)
+            fault = self._faults.at_sandbox(function.name, invocation.payload)
+            outcome = await sandbox.invoke(invocation, fault)
             if not sandbox.dead:
                 self._warm[function.name].append((sandbox, time.monotonic()))
                 if sandbox.revision != function.revision:
@@ -63,7 +76,7 @@ class Pool:
         finally:
             self._running[function.name] -= 1
             self._ended[function.name] += 1
-            self._wake(function.name)
+            self.wake(function.name)
 
     async def turn(self, function: Function) -> None:
         """Wait until an invocation of this function may have ended that stood in the way of another."""
@@ -92,7 +105,7 @@ class Pool:
             began = time.monotonic()
             busy = {sandbox.pid: sandbox for sandbox in self._all if sandbox.busy and not sandbox.dead}
             if busy:
-                limits = {pid: sandbox.function.memory * MB for pid, sandbox in busy.items()}
+                limits = {pid: sandbox.memory for pid, sandbox in busy.items()}
                 await self._watch_memory(busy, limits)
                 if count % _TMP_EVERY == 0:
                     await self._watch_tmp(busy)
@@ -110,7 +123,7 @@ class Pool:
         folders = [(sandbox, sandbox.tmp) for sandbox in busy.values()]
         sizes = await asyncio.to_thread(lambda: [folder_bytes(folder) for _, folder in folders])
         for (sandbox, _), size in zip(folders, sizes, strict=True):
-            if size > sandbox.function.tmp * MB:
+            if size > sandbox.tmp_size:
                 sandbox.kill("tmp")
 
     def _expire(self) -> None:
@@ -120,11 +133,6 @@ class Pool:
                 if since < oldest:
                     sandbox.kill("closed")
             self._warm[name] = [(sandbox, since) for sandbox, since in warm if since >= oldest]
-
-    def _admit(self, function: Function) -> None:
-        refusal = self._refusal(function)
-        if refusal is not None:
-            raise refusal
 
     def _refusal(self, function: Function) -> Refusal | None:
         running = self._running[function.name]
@@ -139,17 +147,22 @@ class Pool:
         warm = self._warm[function.name]
         while warm:
             sandbox, _ = warm.pop()
-            if not sandbox.dead:
+            if sandbox.revision == function.revision and not sandbox.dead:
                 return sandbox
+            sandbox.kill("closed")
         return None
 
     async def _start(self, function: Function) -> Sandbox:
         if len(self._all) >= self.limit:  # what is warm for another function makes room
-            oldest = min((warm[0][1], name) for name, warm in self._warm.items() if warm)
-            self._warm[oldest[1]].pop(0)[0].kill("closed")
+            others = [(warm[0][1], name) for name, warm in self._warm.items() if warm]
+            if others:
+                self._warm[min(others)[1]].pop(0)[0].kill("closed")
         sandbox = self._new(function, self._gone)
+        try:
+            await sandbox.start()
+        except OSError as error:
+            raise Refusal("ServiceException", 500, f"No sandbox could be started: {error}") from None
         self._all.add(sandbox)
-        await sandbox.start()
         return sandbox
 
     def _gone(self, sandbox: Sandbox) -> None:
@@ -157,7 +170,8 @@ class Pool:
         name = sandbox.function.name
         self._warm[name] = [one for one in self._warm[name] if one[0] is not sandbox]
 
-    def _wake(self, name: str) -> None:
+    def wake(self, name: str) -> None:
+        """Have those go on who waited for what happened to this function."""
         for number, (function, turn) in enumerate(self._turns):
             if turn.done():  # nobody waits any more
                 continue

@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
@@ -22,7 +23,7 @@ from driver.lambda_local.places import Places
 from driver.lambda_local.pool import Pool
 from driver.lambda_local.reaper import Reaper
 from driver.lambda_local.remote import Remote
-from driver.lambda_local.sandbox import Limits, Sandbox
+from driver.lambda_local.sandbox import Sandbox
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # What AWS gives every function; nobody checks these.
@@ -41,6 +42,7 @@ class LambdaLocal:
             what is in their zip file, boto3, and the runtime client.
         idle: seconds after which a sandbox that nobody uses is ended.
         retry_delays: seconds before an event's second and third attempt; AWS's are 60 and 120.
+        clock: tells, in seconds, how old events are.
         init_timeout: seconds that the start of a sandbox may take; AWS's are 10, with a processor for each.
         logs: folder for the logs; "": one that goes with the service.
         environ: credentials and region come from here, as AWS_ACCESS_KEY_ID and so on.
@@ -61,6 +63,7 @@ class LambdaLocal:
         site_packages: bool = False,
         idle: float = 300.0,
         retry_delays: Sequence[float] = (1.0, 2.0),
+        clock: Callable[[], float] = time.monotonic,
         init_timeout: float = 60.0,
         logs: str | os.PathLike[str] = "",
         environ: Mapping[str, str] = os.environ,
@@ -74,7 +77,8 @@ class LambdaLocal:
         self._site_packages = site_packages
         self._idle = idle
         self._retry_delays = retry_delays
-        self._limits = Limits(init=init_timeout)
+        self._clock = clock
+        self._init_timeout = init_timeout
         self._logs = os.fspath(logs)
         self._environ = environ
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -118,13 +122,13 @@ class LambdaLocal:
         functions = Functions(self._region, "000000000000")
 
         def new(function: Function, gone: Callable[[Sandbox], None]) -> Sandbox:
-            return Sandbox(function, places, gone, self._limits)
+            return Sandbox(function, places, gone, self._init_timeout)
 
-        pool = Pool(new, self._concurrency, self._idle)
-        events = Events(pool, self.faults, remote, self._retry_delays)
+        pool = Pool(new, self.faults, limit=self._concurrency, idle=self._idle)
+        events = Events(pool, remote, self._retry_delays, self._clock)
         invoke = Invoke(functions, pool, events, self.faults)
-        api = API(functions, pool, invoke, places, remote, self.faults)
-        return pool, events, invoke, api.application()
+        api = API(functions, pool, places, remote, self.faults)
+        return pool, events, invoke, api.application(invoke)
 
     def _given(self) -> dict[str, str]:
         """What every sandbox has in its environment."""
