@@ -17,6 +17,14 @@ from mapreduce.errors import ConfigError
 from tests.driver.lambda_local.calls import Functions, client, until
 
 
+def _maps(payload: Any) -> bool:
+    return bool(payload["task"].startswith("map"))
+
+
+def _reduces(payload: Any) -> bool:
+    return not _maps(payload)
+
+
 @given(st.integers(1, 6), st.integers(0, 4), st.lists(st.sampled_from(["meant", "other"]), max_size=20))
 def test_a_rule_counts_what_it_matches(first: int, times: int, names: list[str]) -> None:
     faults = Faults([Fault(do="throttle", function="meant", first=first, times=times)])
@@ -37,12 +45,12 @@ def test_a_rule_counts_what_it_matches(first: int, times: int, names: list[str])
         ({"payload": {"list": [1]}}, False),
         ({"contains": "map-3"}, True),
         ({"contains": "map-4"}, False),
-        ({"when": lambda payload: payload["task"].startswith("map")}, True),
-        ({"when": lambda payload: False}, False),
+        ({"when": _maps}, True),
+        ({"when": _reduces}, False),
         ({"function": "f"}, True),
         ({"function": "g"}, False),
     ],
-    ids=lambda value: None if isinstance(value, bool) else "-".join(value),
+    ids=map(str, range(12)),
 )
 def test_a_rule_matches_by_name_and_payload(rule: dict[str, Any], matches: bool) -> None:
     payload = json.dumps({"task": "map-3", "attempt": {"number": 1, "job": "x"}, "list": [1, 2]}).encode()
@@ -139,7 +147,7 @@ class TestInTheService:
             ({"point": "half way"}, True, False),
             ({"seconds": 0.2}, True, False),
         ],
-        ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else None,
+        ids=["start", "response", "half-way", "moment"],
     )
     def test_a_sandbox_is_killed_at_a_point(
         self, functions: Functions, fault: dict[str, Any], ran: bool, went_on: bool
