@@ -71,10 +71,10 @@ class Pool:
             sandbox = self._take(function) or await self._start(function)
             fault = self._faults.at_sandbox(function.name, invocation.payload)
             outcome = await sandbox.invoke(invocation, fault)
-            if not sandbox.dead:
+            if sandbox.revision != function.revision:
+                sandbox.kill("closed")
+            elif not sandbox.dead:
                 self._warm[function.name].append((sandbox, time.monotonic()))
-                if sandbox.revision != function.revision:
-                    self.retire(function)
             return outcome
         finally:
             self._running[function.name] -= 1
@@ -150,9 +150,8 @@ class Pool:
         warm = self._warm[function.name]
         while warm:
             sandbox, _ = warm.pop()
-            if sandbox.revision == function.revision and not sandbox.dead:
+            if not sandbox.dead:
                 return sandbox
-            sandbox.kill("closed")
         return None
 
     async def _start(self, function: Function) -> Sandbox:
