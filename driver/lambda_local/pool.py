@@ -15,8 +15,7 @@ from driver.lambda_local.invocation import Invocation, Outcome
 from driver.lambda_local.measure import folder_bytes, memory_of
 from driver.lambda_local.sandbox import Sandbox
 
-#: Seconds between two looks at the sandboxes' memory; fewer looks at /tmp, which take longer.
-WATCH = 0.02
+# Looks at /tmp take longer than those at the memory.
 _TMP_EVERY = 10
 
 _log = logging.getLogger(__name__)
@@ -30,6 +29,7 @@ class Pool:
         faults: what goes wrong in sandboxes.
         limit: how many invocations may run at once, of all functions.
         idle: seconds after which a sandbox that nobody uses is ended.
+        watch: seconds between two looks at the sandboxes' memory.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class Pool:
         *,
         limit: int,
         idle: float,
+        watch: float,
     ) -> None:
         self.limit = limit
         self._new = new
         self._faults = faults
         self._idle_seconds = idle
+        self._watch_seconds = watch
         self._running: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._warm: dict[str, list[tuple[Sandbox, float]]] = defaultdict(list)
@@ -112,7 +114,7 @@ class Pool:
                 _log.exception("could not look at the sandboxes")
             self._expire()
             # However many there are, watching them takes a tenth of one processor at most.
-            await asyncio.sleep(max(WATCH, 9 * (time.monotonic() - began)))
+            await asyncio.sleep(max(self._watch_seconds, 9 * (time.monotonic() - began)))
 
     async def _look(self, *, files: bool) -> None:
         busy = {sandbox.pid: sandbox for sandbox in self._all if sandbox.busy and not sandbox.dead}

@@ -25,9 +25,8 @@ def test_too_much_memory_ends_the_sandbox(functions: Functions) -> None:
     assert functions.call(name).value != pid
 
 
-def test_a_moment_of_too_much_memory_is_noticed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driver.lambda_local.pool.WATCH", 3600.0)
-    with LambdaLocal() as service:
+def test_a_moment_of_too_much_memory_is_noticed_at_the_end() -> None:
+    with LambdaLocal(watch=3600.0) as service:
         functions = Functions(service)
         name = functions.create(MemorySize=128)
         answer = functions.call(name, "len(b'x' * (200 << 20)); answer = 'too late'")
