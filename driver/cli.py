@@ -48,6 +48,9 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
     *_STORES,
+    click.option(
+        "--exchange", metavar="NAME", help="Between map and reduce: direct, two-level or auto.  [default: auto]"
+    ),
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
@@ -77,7 +80,9 @@ class _Commands(click.Group):
     _ELSEWHERE = {  # noqa: RUF012 - never changed
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
+        "gensort": "benchmarks.sorting.cli:gensort",
         "lambda-local": "driver.lambda_local.cli:lambda_local",
+        "valsort": "benchmarks.sorting.cli:valsort",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -42,6 +42,8 @@ class Driver:
         profile: of the AWS configuration files, for credentials.
         redis_username: of a Redis ACL user.
         redis_password: of Redis; it may stand in the shuffle's URL too.
+        exchange: "direct"; "two-level": a round of merge tasks between map and reduce makes requests few;
+            "auto": what is expected to take less time.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
         overwrite: whether an earlier result in an output folder may be replaced.
@@ -66,6 +68,7 @@ class Driver:
         profile: str | None = None,
         redis_username: str | None = None,
         redis_password: str | None = None,
+        exchange: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
         overwrite: bool | None = None,
@@ -85,6 +88,7 @@ class Driver:
                 "profile": profile,
                 "redis_username": redis_username,
                 "redis_password": redis_password,
+                "exchange": exchange,
                 "retries": retries,
                 "timeout": timeout,
                 "overwrite": overwrite,

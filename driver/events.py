@@ -18,7 +18,7 @@ class JobStarted:
     Attributes:
         job: id of the job.
         title: what the job is called.
-        rounds: how many rounds it will have.
+        rounds: how many rounds it will have, but for merges that turn out to pay.
         bytes_in: size of the input.
         modules: the user's modules that were shipped.
     """
@@ -44,7 +44,7 @@ class RoundStarted:
 
     job: str
     round: int
-    kind: Literal["map", "reduce"]
+    kind: Literal["map", "merge", "reduce"]
     tasks: int
 
 

@@ -48,7 +48,7 @@ class RoundRun:
         *,
         job: str,
         number: int,
-        kind: Literal["map", "reduce"],
+        kind: Literal["map", "merge", "reduce"],
         rows: Sequence[Any],
         payload: MakePayload,
         repair: Repair | None,

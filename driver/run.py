@@ -14,6 +14,7 @@ from typing import Any, Literal
 import mapreduce
 from driver.commits import Commit
 from driver.events import Callback, JobEnded, JobStarted, Warned
+from driver.exchange import Groups, Load, group, merge_rows, plan_exchange
 from driver.executors import Executor
 from driver.inputs import Inputs, find_inputs
 from driver.output import OutputFolder
@@ -28,7 +29,7 @@ from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
-from shuffle import AttemptId, open_shuffle
+from shuffle import AttemptId, Receipt, open_shuffle
 from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key
 from worker.payload import Payload, Range
 
@@ -147,14 +148,40 @@ class JobRun:
         commits = maps.run()
         if not partitions:
             return commits
+        writers = maps
+        if (groups := self._groups(commits, partitions)) is not None:
+
+            def remap(lost: tuple[int, ...]) -> list[list[list[Any]]]:
+                return merge_rows(_receipts(maps.again(sorted(lost))), partitions, groups)
+
+            writers = self._round(
+                "merge", merge_rows(_receipts(commits), partitions, groups), partitions, common, remap
+            )
+            commits = writers.run()
 
         def repair(lost: tuple[int, ...]) -> list[list[list[Any]]]:
-            return piece_rows(maps.again(sorted(lost)), partitions)
+            return piece_rows(writers.again(sorted(lost)), partitions)
 
         return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
 
+    def _groups(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
+        """How a two-level exchange groups tasks; None where the exchange is direct."""
+        settings = self._settings
+        match settings.exchange:
+            case "direct":
+                return None
+            case "two-level":
+                return group(Load(len(commits), partitions, 0), settings.workers)
+            case _:
+                return plan_exchange(_receipts(commits), partitions, settings.workers, self._shuffle.costs)
+
     def _round(
-        self, kind: Literal["map", "reduce"], rows: Sequence[Any], partitions: int, common: dict[str, Any], repair: Any
+        self,
+        kind: Literal["map", "merge", "reduce"],
+        rows: Sequence[Any],
+        partitions: int,
+        common: dict[str, Any],
+        repair: Any,
     ) -> RoundRun:
         def payload(attempt: AttemptId, row: Range) -> Payload:
             return Payload(
@@ -294,6 +321,10 @@ class JobRun:
             keys += [key for attempt in run.started if (key := out_key(*attempt)) not in kept]
         self._storage.delete(keys)
         self._storage.sweep(f"jobs/{self.id}/")
+
+
+def _receipts(commits: Sequence[Commit]) -> list[Receipt]:
+    return [commit.receipt for commit in commits if commit.receipt is not None]
 
 
 class _Forget:

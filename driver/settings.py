@@ -43,6 +43,8 @@ class Settings:
         profile: of the AWS configuration files; "": the usual chain of credentials.
         redis_username: of a Redis ACL user; "": the default user.
         redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
+        exchange: how map and reduce exchange data: "direct", "two-level" (a round of merge tasks between them,
+            for fewer requests), or "auto" (what takes less time).
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
         overwrite: whether an output folder's earlier result may be replaced.
@@ -60,6 +62,7 @@ class Settings:
     profile: str = ""
     redis_username: str = ""
     redis_password: str = field(default="", repr=False)
+    exchange: str = "auto"
     retries: int = 2
     timeout: float | None = 3600.0
     overwrite: bool = False
@@ -176,6 +179,12 @@ def _executor(value: Any, setting: str) -> str:
     return value
 
 
+def _exchange(value: Any, setting: str) -> str:
+    if value not in ("auto", "direct", "two-level"):
+        raise ConfigError(f"{setting}: {value!r} is none of auto, direct, two-level")
+    return str(value)
+
+
 def _switch(value: Any, setting: str) -> bool:
     if isinstance(value, bool):
         return value
@@ -222,6 +231,7 @@ _CHECKS = {
     "profile": _text,
     "redis_username": _text,
     "redis_password": _text,
+    "exchange": _exchange,
     "retries": _number(0, int),
     "timeout": _timeout,
     "overwrite": _switch,

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 from mapreduce.errors import CodeError, StoreError
@@ -69,6 +70,11 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
             " neither installed for the workers nor beside the script"
         ) from error
     return stages
+
+
+def code_of_file(make: Callable[..., CodeType], arguments: tuple[Any, ...], file: str) -> CodeType:
+    """A code object that knows its source file, which tracebacks name: see `driver.pickling`."""
+    return make(*arguments).replace(co_filename=file)
 
 
 def side_files(payload: Payload, store: ObjectStore) -> dict[str, Path]:

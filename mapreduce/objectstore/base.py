@@ -122,6 +122,10 @@ class ObjectStore(ABC):
         with self.open(key, start, end) as stream:
             return stream.read()
 
+    def view(self, key: str, start: int, end: int) -> memoryview:
+        """The bytes `start` to `end` of an object, by one request; they may lie in memory of the client's own."""
+        return memoryview(self.get(key, start, end))
+
     def reach(self) -> None:  # noqa: B027 - a store may have nothing that can be wrong
         """Find out, within seconds, whether the store can be reached and listed.
 

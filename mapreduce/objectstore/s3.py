@@ -107,21 +107,23 @@ class S3Store(ObjectStore):
         return io.BufferedReader(_Reader(self, key, start, end), 1 << 16)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        if end is not None and 0 < end - start <= _READ:
-            return self._get_range(key, start, end)
+        if end is not None and end - start <= _READ:
+            return bytes(self.view(key, start, end))
         with self.open(key, start, end) as stream:
             return stream.read()
 
-    def _get_range(self, key: str, start: int, end: int) -> bytes:
-        """A short range, by the cheapest request."""
+    def view(self, key: str, start: int, end: int) -> memoryview:
         import obstore
 
+        if end <= start:
+            self.size(key)  # an error if there is no object
+            return memoryview(b"")
         try:
-            data = obstore.get_range(self._client, self.prefix + key, start=start, end=end).to_bytes()
+            data = memoryview(obstore.get_range(self._client, self.prefix + key, start=start, end=end))
         except (obstore.exceptions.BaseError, OSError) as error:
             if _is_behind(error):
-                self.size(key)  # an error if there is no object
-                return b""
+                self.size(key)
+                return memoryview(b"")
             self._raise("read", key, error)
         self.requests.add("get", read=len(data))
         return data
