@@ -98,6 +98,7 @@ class _Commands(click.Group):
         "demo": "benchmarks.demo:demo",
         **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
         "gensort": "benchmarks.sorting.cli:gensort",
+        "lambda-local": "driver.lambda_local.cli:lambda_local",
         "valsort": "benchmarks.sorting.cli:valsort",
     }
 
