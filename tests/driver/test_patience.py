@@ -11,7 +11,6 @@ import pytest
 
 from driver import Driver, Event
 from driver.events import JobEnded, StorageLost, StorageReached, Warned
-from driver.notebook import notebooks
 from driver.patience import Patience, PatientStore
 from mapreduce import Job, Mapper, StoreError, UnreachableStore
 from mapreduce.objectstore import MemoryStore, registry
@@ -286,7 +285,7 @@ def test_job_without_patience(run: Callable[..., Any], tmp_path: Path) -> None:
     outage = Outage(operations_before_the_rounds(run), 10_000)
     with pytest.raises(UnreachableStore):
         run(outage, events, patience=5)
-    job = notebooks(str(tmp_path / "state"))[-1]
+    job = events[-1].job
     assert [event.text for event in events if isinstance(event, Warned)] == [
         f"what was done is kept: `mapreduce resume {job}` goes on when the store can be reached"
     ]
