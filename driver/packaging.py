@@ -15,6 +15,7 @@ from driver.pickling import dumps
 from mapreduce.errors import CodeError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job
+from mapreduce.stages import Mapper
 from worker.code import Stages
 from worker.tables import adds_up
 
@@ -31,11 +32,18 @@ class Package(NamedTuple):
         stages: for each job its stages, pickled.
         bundle: a zip archive of the user's modules; b"" where there are none.
         modules: the names of the top-level modules and packages in the bundle.
+        by_value: modules whose classes and functions are pickled by value.
     """
 
     stages: list[bytes]
     bundle: bytes
     modules: tuple[str, ...]
+    by_value: list[ModuleType]
+
+    def again(self, job: Job[Any, Any, Any, Any, Any]) -> bytes:
+        """The stages of a job that differs from one of the chain, pickled; raises what `package` does."""
+        with _by_value(self.by_value):
+            return _pickle(job)
 
 
 def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
@@ -54,13 +62,13 @@ def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
         bundle = _archive(found) if found.files else b""
     except OSError as error:
         raise CodeError(f"cannot read {error.filename}, to ship it: {error.strerror}") from error
-    return Package(stages, bundle, found.names)
+    return Package(stages, bundle, found.names, found.unfindable)
 
 
 def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
     formats = input_format(job.input_format), output_format(job.output_format)
-    fused = fuse(job.mapper) if adds_up(job.combiner, job.reducer) else None
-    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused)
+    fused = fuse(job.mapper) if isinstance(job.mapper, Mapper) and adds_up(job.combiner, job.reducer) else None
+    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused, job.order, job.sort_values)
     try:
         return dumps(stages)
     except Exception as error:

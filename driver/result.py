@@ -5,14 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic
 
+from mapreduce.batches import rows_of
 from mapreduce.blocks import decode_block, read_frames
 from mapreduce.errors import MapReduceError
 from mapreduce.formats import OutputFormat
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from worker.output import Part, part_context
+from worker.payload import Kind
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -31,7 +33,7 @@ class Round:
 
     Attributes:
         number: of the round in its job, from 0.
-        kind: "map" or "reduce".
+        kind: "sample", "map" or "reduce".
         tasks: how many tasks it had.
         attempts: how many attempts were started; more than `tasks` where some failed.
         seconds: from its first attempt's start to its barrier.
@@ -45,7 +47,7 @@ class Round:
     """
 
     number: int
-    kind: Literal["map", "reduce"]
+    kind: Kind
     tasks: int
     attempts: int
     seconds: float
@@ -127,7 +129,7 @@ class Result(Generic[K, V]):
         with self._store.open(part.key) as stream:
             for number, data in enumerate(read_frames(stream, part.size, part.key)):
                 block = decode_block(data, self._seal, part_context(part.key, number))
-                yield from zip(block.keys, block.values, strict=True)
+                yield from zip(rows_of(block.keys), rows_of(block.values), strict=True)
 
     def _read_formatted(self, part: Part) -> Iterator[tuple[Any, Any]]:
         with self._store.open(part.key) as stream:

@@ -6,7 +6,7 @@ import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from driver.barrier import Barrier
 from driver.commits import Commit, Failure, read_commit, read_failure
@@ -18,7 +18,7 @@ from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
 from worker.layout import done_key, plan_key
-from worker.payload import Payload, Range
+from worker.payload import Kind, Payload, Range
 
 #: Makes the payload of an attempt whose task reads the given range of the plan.
 MakePayload = Callable[[AttemptId, Range], Payload]
@@ -48,7 +48,7 @@ class RoundRun:
         *,
         job: str,
         number: int,
-        kind: Literal["map", "reduce"],
+        kind: Kind,
         rows: Sequence[Any],
         payload: MakePayload,
         repair: Repair | None,

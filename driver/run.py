@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import mapreduce
 from driver.commits import Commit
@@ -21,6 +22,7 @@ from driver.packaging import Package, package
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.result import Result, Round
 from driver.round import RoundRun
+from driver.sampling import block_places, deal, read_sample, segment_places
 from driver.settings import Settings
 from driver.splits import plan_splits
 from mapreduce.errors import ConfigError, StoreError
@@ -30,7 +32,7 @@ from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
 from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key
-from worker.payload import Payload, Range
+from worker.payload import Kind, Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
 
@@ -83,11 +85,15 @@ class JobRun:
     def _run(self, inputs: Inputs, output: str | None, partitions: int | None, began: float) -> Result[Any, Any]:
         files = find_inputs(inputs, self._access)
         size = sum(file.size for file in files)
+        reads = input_format(self._jobs[0].input_format)
+        if self._jobs[0].batched and not reads.batched:
+            raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, or text")
+        for file in files:
+            reads.check(file.url, file.size)
         self._check(size)
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
-        reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
         self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
@@ -99,14 +105,14 @@ class JobRun:
             JobStarted(
                 job=self.id,
                 title=" | ".join(job.title for job in self._jobs),
-                rounds=sum((1 if job.reducer is None else 2) for job in self._jobs),
+                rounds=sum((1 if job.reducer is None else 2 + _is_fitted(job)) for job in self._jobs),
                 bytes_in=size,
                 modules=code.modules,
             )
         )
         rows = segment_rows(splits)
         commits: list[Commit] = []
-        for number in range(len(self._jobs)):
+        for number, job in enumerate(self._jobs):
             last = number == len(self._jobs) - 1
             common = {
                 "code": codes[number],
@@ -116,6 +122,14 @@ class JobRun:
             }
             if number:
                 rows = block_rows(commits, self._share(commits))
+            if counts[number] and _is_fitted(job):
+                wanted = job.partitioner.sample * counts[number]  # type: ignore[attr-defined]
+                places = (
+                    block_places(commits, len(rows), wanted, counts[number])
+                    if number
+                    else segment_places(rows, reads, wanted, counts[number])
+                )
+                common["code"] = self._fit(job, places, counts[number], common, code)
             commits = self._run_job(rows, counts[number], common)
         return self._result(commits, began, size)
 
@@ -142,6 +156,16 @@ class JobRun:
         workers = self._settings.workers
         return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
 
+    def _fit(self, job: AnyJob, places: Sequence[Any], partitions: int, common: dict[str, Any], code: Package) -> str:
+        """Fit the job's partitioner to a sample; returns the key of the stages with the fitted one."""
+        sample: Sequence[Any] = ()
+        if places:
+            commits = self._round("sample", deal(places, self._settings.workers), partitions, common, None).run()
+            sample = read_sample(self._storage, self._seal, commits)
+        partitioner: Any = job.partitioner
+        fitted = dataclasses.replace(job, partitioner=partitioner.fit(sample, partitions))
+        return self._put_stages(code.again(fitted))
+
     def _run_job(self, rows: Sequence[Any], partitions: int, common: dict[str, Any]) -> list[Commit]:
         maps = self._round("map", rows, partitions, common, None)
         commits = maps.run()
@@ -153,9 +177,7 @@ class JobRun:
 
         return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
 
-    def _round(
-        self, kind: Literal["map", "reduce"], rows: Sequence[Any], partitions: int, common: dict[str, Any], repair: Any
-    ) -> RoundRun:
+    def _round(self, kind: Kind, rows: Sequence[Any], partitions: int, common: dict[str, Any], repair: Any) -> RoundRun:
         def payload(attempt: AttemptId, row: Range) -> Payload:
             return Payload(
                 attempt=attempt,
@@ -194,11 +216,12 @@ class JobRun:
     def _put_code(self, code: Package) -> tuple[list[str], str]:
         """Put the code into the storage; returns the keys of the stages, and of the bundle or ""."""
         pieces = [*code.stages] if self._executor.in_process or not code.bundle else [*code.stages, code.bundle]
-        keys = []
-        for piece in pieces:
-            key = code_key(self.id, hashlib.sha256(piece).hexdigest())
-            keys.append(self._put(key, self._seal.wrap(key, piece)))
+        keys = list(map(self._put_stages, pieces))
         return keys[: len(self._jobs)], keys[-1] if len(keys) > len(self._jobs) else ""
+
+    def _put_stages(self, piece: bytes) -> str:
+        key = code_key(self.id, hashlib.sha256(piece).hexdigest())
+        return self._put(key, self._seal.wrap(key, piece))
 
     def _put_files(self, job: AnyJob) -> dict[str, str]:
         """Put a job's side files into the storage; returns their keys by name."""
@@ -241,14 +264,15 @@ class JobRun:
         counters: Counter[str] = Counter()
         for run in self._rounds:
             for commit in run.commits.values():
-                counters.update(commit.counters)
+                if run.kind != "sample":  # whose records are mapped again
+                    counters.update(commit.counters)
         requests: Counter[str] = Counter(self._storage.requests.snapshot())
         for report in rounds:
             requests.update(report.requests)
         metrics = {
             "seconds": time.monotonic() - began,
             "bytes_in": size,
-            "records_in": rounds[0].records_in,
+            "records_in": next(report.records_in for report in rounds if report.kind != "sample"),
             "records_out": rounds[-1].records_out,
             "bytes_out": rounds[-1].bytes_out,
             "bytes_shuffled": sum(report.bytes_in for report in rounds if report.kind == "reduce"),
@@ -327,6 +351,11 @@ def _summary(run: RoundRun) -> Round:
         peak_memory=max(one["peak_memory"] for one in metrics),
         requests=dict(requests),
     )
+
+
+def _is_fitted(job: AnyJob) -> bool:
+    """Whether the job's partitioner must be fitted to a sample of the keys."""
+    return job.reducer is not None and getattr(job.partitioner, "sample", 0) > 0
 
 
 def _refuse_overlap(output: str, urls: Sequence[str]) -> None:

@@ -1,5 +1,8 @@
 """Blocks: self-describing, authenticated, compressed runs of records.
 
+Keys that are an array that is a view into the array of the values, as the first bytes of each record
+are, are no column of their own: they are described, and the values stored once.
+
 A block on the wire:
 
     offset  bytes
@@ -9,7 +12,7 @@ A block on the wire:
     16      8      length of the body before compression, little-endian
     24      ...    header: JSON, padded with spaces so that the body starts at a multiple of 64
     ...     ...    body: the columns' buffers, each padded to a multiple of 64 unless compressed
-    end-32  32     tag: HMAC-SHA256 of all before, in the block's context
+    end-32  32     tag: keyed BLAKE3 of all before, in the block's context
 
 The tag is checksum and authentication in one: nothing of the body is interpreted before it agrees.
 Blocks lie back to back in an object; their lengths say where the next begins.
@@ -19,10 +22,10 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-from mapreduce.columns import Buffer, Column, decode_column, encode_column
+from mapreduce.columns import Buffer, Column, decode_column, decode_view, encode_column, encode_view
 from mapreduce.errors import BlockError
 from mapreduce.seal import TAG_SIZE, Seal
 
@@ -45,11 +48,11 @@ class Readable(Protocol):
 class Block(NamedTuple):
     """Records as two columns of equal length: lists, or NumPy arrays."""
 
-    keys: Sequence[Any]
-    values: Sequence[Any]
+    keys: Any
+    values: Any
 
 
-def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context: str) -> bytes:
+def encode_block(keys: Any, values: Any, seal: Seal, context: str) -> bytes:
     """The block of these records.
 
     Args:
@@ -64,7 +67,7 @@ def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context
     """
     if len(keys) != len(values):
         raise ValueError(f"a block needs as many keys as values, not {len(keys)} and {len(values)}")
-    columns = [encode_column(keys), encode_column(values)]
+    columns = [encode_view(keys, values) or encode_column(keys), encode_column(values)]
     body, compression, plain = _pack(columns)
     header = {
         "n": len(keys),
@@ -97,8 +100,9 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
         import zstandard
 
         body = memoryview(zstandard.ZstdDecompressor().decompress(body, max_output_size=plain))
-    columns = _unpack(header, memoryview(body))
-    keys, values = (decode_column(column, header["n"]) for column in columns)
+    first, second = _unpack(header, memoryview(body))
+    values = decode_column(second, header["n"])
+    keys = decode_view(first, values) if first.kind == "v" else decode_column(first, header["n"])
     if not len(keys) == len(values) == header["n"]:
         raise BlockError(f"block {context} holds {len(keys)} keys and {len(values)} values, not {header['n']}")
     return Block(keys, values)

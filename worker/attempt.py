@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from typing import Any, Literal
 
+from mapreduce.batches import ARRAYS
 from mapreduce.errors import LostBlocks
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
@@ -55,7 +56,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     started = time.time()
     try:
         context = _open(payload, storage, access, seal, own_process=own_process)
-        receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
+        receipt, part = _work(context)
         record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit) as error:
         _put_failure(payload, storage, seal, context, error)
@@ -90,6 +91,27 @@ def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *,
         budget=budget,
         stores=[storage],
     )
+
+
+def _work(context: Context) -> tuple[Receipt | None, Part | None]:
+    """Do what the task is for; returns what was written to the shuffle, or the part that was written."""
+    match context.payload.kind, context.stages:
+        case "sample", _:
+            from worker.sample_task import run_sample
+
+            return None, run_sample(context)
+        case "map", stages if stages.batched:
+            from worker.batch.mapping import run_batch_map
+
+            return run_batch_map(context)
+        case "map", _:
+            return run_map(context)
+        case _, stages if isinstance(stages.reducer, ARRAYS):
+            from worker.batch.reducing import run_batch_reduce
+
+            return None, run_batch_reduce(context)
+        case _:
+            return None, run_reduce(context)
 
 
 def _record(context: Context, receipt: Receipt | None, part: Part | None, started: float) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Budget:
 
     Attributes:
         limit: resident bytes at which to spill.
+        room: bytes that the process may grow by, of which half is left for what cannot be foreseen.
         block: bytes that a block for the shuffle or the output should hold.
         run_block: bytes that a block of a spilled run should hold; many runs are read at once.
         window: bytes of shuffle data that may be read ahead.
@@ -41,6 +42,7 @@ class Budget:
         base = self.resident()
         room = max(_MINIMUM, memory - base if own_process else memory)
         self.limit = base + int(room * _SHARE)
+        self.room = room
         self.block = max(1 << 16, min(1 << 20, room // 64))
         self.run_block = max(1 << 14, min(1 << 20, room // 640))
         self.window = min(64 << 20, room // 8)

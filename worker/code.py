@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+from mapreduce.batches import ARRAYS, BatchMapper, BatchReducer, BlockReducer
 from mapreduce.errors import CodeError, StoreError
 from mapreduce.formats import InputFormat, OutputFormat
 from mapreduce.objectstore import ObjectStore
@@ -27,13 +28,20 @@ from worker.payload import PYTHON, Payload
 class Stages(NamedTuple):
     """What is shipped of a job: the objects that its attempts work with."""
 
-    mapper: Mapper[Any, Any, Any] | None
+    mapper: Mapper[Any, Any, Any] | BatchMapper[Any] | None
     combiner: Callable[[Iterable[Any]], Any] | None
-    reducer: Reducer[Any, Any, Any, Any] | Fold[Any, Any, Any, Any, Any] | None
+    reducer: Reducer[Any, Any, Any, Any] | Fold[Any, Any, Any, Any, Any] | BatchReducer | BlockReducer | None
     partitioner: Partitioner
     input_format: InputFormat[Any]
     output_format: OutputFormat
     fused: FusedMap | None = None
+    order: str | None = None
+    sort_values: Callable[[Any], Any] | bool | None = None
+
+    @property
+    def batched(self) -> bool:
+        """Whether the map tasks work in batches."""
+        return isinstance(self.mapper, BatchMapper) or (self.mapper is None and isinstance(self.reducer, ARRAYS))
 
 
 class _Warm:

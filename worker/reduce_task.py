@@ -18,7 +18,7 @@ from worker.budget import release
 from worker.context import Context, feed, running, short
 from worker.output import Part
 from worker.sinks import block_context
-from worker.spill import Runs
+from worker.spill import Ordering, Runs
 from worker.tables import Table, reducing_table
 
 
@@ -27,10 +27,11 @@ def run_reduce(context: Context) -> Part:
     stages = context.stages
     reducer = stages.reducer
     assert reducer is not None
-    runs = Runs(context.seal, context.budget)
+    ordering = Ordering(natural=stages.order is not None, sort_values=stages.sort_values)
+    runs = Runs(context.seal, context.budget, ordering)
 
     def spill(table: Table) -> None:
-        runs.add(table.pairs(ordered=True))
+        runs.add(table.pairs(ordering))
         table.clear()
         release()
 
@@ -38,12 +39,12 @@ def run_reduce(context: Context) -> Part:
     with ExitStack() as stack:
         if isinstance(reducer, Fold):  # it merges while it groups
             stack.enter_context(running(context, reducer))
-        for keys, values in _blocks(context):
+        for keys, values in shuffled_blocks(context):
             table.add(zip(keys, values, strict=True))
             table.look()
         if runs:
             spill(table)
-        groups = _merged(context, runs) if runs else _grouped(context, table)
+        groups = _merged(context, runs) if runs else _grouped(context, table, ordering)
         if isinstance(reducer, Reducer):
             stack.enter_context(running(context, reducer))
         part = stack.enter_context(context.part())
@@ -57,10 +58,14 @@ def run_reduce(context: Context) -> Part:
         return part.finish()
 
 
-def _grouped(context: Context, table: Table) -> Iterator[tuple[Any, Iterator[Any]]]:
+def _grouped(context: Context, table: Table, ordering: Ordering) -> Iterator[tuple[Any, Iterator[Any]]]:
     """The groups of `table`, while errors can tell which key is being reduced."""
+    if ordering.natural:
+        table.sort(ordering)
     keys = iter(table.entries)
     context.record = lambda: _latest(table.entries, keys)
+    if ordering.by is not None:
+        return ((key, iter(ordering.values(list(values)))) for key, values in zip(keys, table.values(), strict=True))
     return zip(keys, table.values(), strict=True)
 
 
@@ -78,7 +83,7 @@ def _merged(context: Context, runs: Runs) -> Iterator[tuple[Any, Iterator[Any]]]
         yield key, values
 
 
-def _blocks(context: Context) -> Iterator[Block]:
+def shuffled_blocks(context: Context) -> Iterator[Block]:
     """The partition's blocks, in the order of the map tasks.
 
     Raises:

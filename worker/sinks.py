@@ -33,24 +33,64 @@ def block_context(attempt: AttemptId, partition: int, number: int) -> str:
     return f"{attempt}/{partition}/{number}"
 
 
+class HeldBlocks:
+    """The encoded blocks of each partition, beyond some memory on local disk.
+
+    Args:
+        seal: of the job.
+        attempt: whose blocks they are.
+        budget: of the attempt.
+    """
+
+    def __init__(self, seal: Seal, attempt: AttemptId, budget: Budget) -> None:
+        self._seal = seal
+        self._attempt = attempt
+        self._budget = budget
+        self._blocks: dict[int, list[bytes | Extent]] = {}
+        self._records: dict[int, int] = {}
+        self._held = 0
+        self._file: SpillFile | None = None
+
+    def add(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> int:
+        """Take in a block's records; returns its bytes before compression."""
+        blocks = self._blocks.setdefault(partition, [])
+        block = encode_block(keys, values, self._seal, block_context(self._attempt, partition, len(blocks)))
+        self._records[partition] = self._records.get(partition, 0) + len(keys)
+        self._held += len(block)
+        if self._held <= 16 * self._budget.block:
+            blocks.append(block)
+        else:
+            if self._file is None:
+                self._file = SpillFile(self._budget)
+            blocks.append(self._file.append(block))
+        return plain_size(block)
+
+    def finish(self) -> Iterator[Partitioned]:
+        """Everything taken in, by partition; empty partitions are left out."""
+        for partition in sorted(self._blocks):
+            yield Partitioned(partition, self._records[partition], map(self._load, self._blocks[partition]))
+        if self._file is not None:
+            self._file.close()
+
+    def _load(self, block: bytes | Extent) -> bytes:
+        if isinstance(block, bytes):
+            return block
+        assert self._file is not None
+        return self._file.read(block)
+
+
 class PartitionedBlocks:
-    """Cuts pairs into partitions and keeps these as encoded blocks, beyond some memory on local disk."""
+    """Cuts pairs into partitions and keeps these as encoded blocks."""
 
     def __init__(
         self, partitioner: Partitioner, partitions: int, seal: Seal, attempt: AttemptId, budget: Budget
     ) -> None:
         self._partitioner = partitioner
         self._partitions = partitions
-        self._seal = seal
-        self._attempt = attempt
-        self._budget = budget
         self._batches = Batches(budget.block)
         self._most = max(_SHARED, _SHARED_PER_PARTITION * partitions)
         self._shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
-        self._blocks: dict[int, list[bytes | Extent]] = {}
-        self._records: dict[int, int] = {}
-        self._held = 0
-        self._file: SpillFile | None = None
+        self._blocks = HeldBlocks(seal, attempt, budget)
 
     def add(self, pairs: Pairs) -> None:
         """Take in pairs."""
@@ -72,10 +112,7 @@ class PartitionedBlocks:
 
     def finish(self) -> Iterator[Partitioned]:
         """Everything taken in, by partition; empty partitions are left out."""
-        for partition in sorted(self._blocks):
-            yield Partitioned(partition, self._records[partition], map(self._load, self._blocks[partition]))
-        if self._file is not None:
-            self._file.close()
+        return self._blocks.finish()
 
     def _share(self, keys: list[Any], values: list[Any]) -> None:
         """Deal pairs out to the partitions' shares."""
@@ -92,31 +129,13 @@ class PartitionedBlocks:
             start = 0
             while start < len(keys):
                 end = start + self._batches.count
-                for batch in self._batches.split(keys[start:end], values[start:end]):
-                    self._store(partition, *batch)
+                for some_keys, some_values in self._batches.split(keys[start:end], values[start:end]):
+                    size = self._blocks.add(partition, some_keys, some_values)
+                    if len(some_keys) >= self._batches.count:
+                        self._batches.learn(len(some_keys), size)
                 start = end
             keys.clear()
             values.clear()
-
-    def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        blocks = self._blocks.setdefault(partition, [])
-        block = encode_block(keys, values, self._seal, block_context(self._attempt, partition, len(blocks)))
-        if len(keys) >= self._batches.count:
-            self._batches.learn(len(keys), plain_size(block))
-        self._records[partition] = self._records.get(partition, 0) + len(keys)
-        self._held += len(block)
-        if self._held <= 16 * self._budget.block:
-            blocks.append(block)
-            return
-        if self._file is None:
-            self._file = SpillFile(self._budget)
-        blocks.append(self._file.append(block))
-
-    def _load(self, block: bytes | Extent) -> bytes:
-        if isinstance(block, bytes):
-            return block
-        assert self._file is not None
-        return self._file.read(block)
 
 
 class Sink(ABC):

@@ -200,3 +200,28 @@ def test_read_frames_truncated(most: int) -> None:
                     for frame in frames:
                         found += frame
                 assert found == data[: max(end for end in ends if end <= size)]
+
+
+def test_keys_within_the_values() -> None:
+    """Keys that are a slice of each record are stored with it, not beside it, and come back as one."""
+    records = np.random.default_rng(3).integers(0, 256, (500, 100), dtype=np.uint8)
+    data = encode_block(records[:, 5:15], records, SEAL, "x")
+    assert len(data) < 500 * 101
+    keys, values = decode_block(data, SEAL, "x")
+    assert (values == records).all()
+    assert (keys == records[:, 5:15]).all()
+    assert np.shares_memory(keys, values)
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [lambda a: a["n"], lambda a: a["t"], lambda a: a["n"][::-1], lambda a: a["n"] + 1, lambda a: a[["n"]]],
+    ids=["field", "field of arrays", "reversed", "computed", "fields"],
+)
+def test_any_keys_beside_structured_values(pick: Any) -> None:
+    """Fields of structured values, and what only looks like one, come back equal."""
+    values = np.zeros(9, [("t", ">i2", (2,)), ("n", "<f4"), ("s", "S3")])
+    values["n"], values["t"] = np.arange(9), np.arange(18).reshape(9, 2)
+    keys, found = decode_block(encode_block(pick(values), values, SEAL, "x"), SEAL, "x")
+    assert (found == values).all()
+    assert (keys == pick(values)).all()
