@@ -22,10 +22,20 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-from mapreduce.columns import Buffer, Column, decode_column, decode_view, encode_column, encode_view
+from mapreduce.columns import (
+    Buffer,
+    Column,
+    decode_column,
+    decode_view,
+    describe_array,
+    describe_view,
+    encode_column,
+    encode_view,
+)
 from mapreduce.errors import BlockError
 from mapreduce.seal import TAG_SIZE, Seal
 
@@ -36,6 +46,8 @@ _ALIGN = 64
 _LEVEL = 1
 # Blocks of fewer bytes are mostly header; compressing them gains nothing worth an import.
 _SMALL = 512
+# Bytes that tell whether compression gains anything.
+_PROBE = 1 << 14
 
 
 class Readable(Protocol):
@@ -52,7 +64,7 @@ class Block(NamedTuple):
     values: Any
 
 
-def encode_block(keys: Any, values: Any, seal: Seal, context: str) -> bytes:
+def encode_block(keys: Any, values: Any, seal: Seal, context: str, *, compress: bool = True) -> bytes:
     """The block of these records.
 
     Args:
@@ -60,6 +72,7 @@ def encode_block(keys: Any, values: Any, seal: Seal, context: str) -> bytes:
         values: a column of n values.
         seal: of the job whose block it is.
         context: names the place of the block; decoding it anywhere else fails.
+        compress: whether to compress it where that gains a tenth.
 
     Raises:
         ValueError: the columns differ in length.
@@ -68,16 +81,55 @@ def encode_block(keys: Any, values: Any, seal: Seal, context: str) -> bytes:
     if len(keys) != len(values):
         raise ValueError(f"a block needs as many keys as values, not {len(keys)} and {len(values)}")
     columns = [encode_view(keys, values) or encode_column(keys), encode_column(values)]
-    body, compression, plain = _pack(columns)
+    body, compression, plain = _pack(columns, compress=compress)
     header = {
         "n": len(keys),
         "z": compression,
         "c": [[column.kind, column.detail, [memoryview(b).nbytes for b in column.buffers]] for column in columns],
     }
-    head = json.dumps(header, separators=(",", ":")).encode()
-    head += b" " * (-(_PREFIX.size + len(head)) % _ALIGN)
-    prefix = _PREFIX.pack(_MAGIC, len(head), len(body), plain)
-    return b"".join((prefix, head, body, seal.tag(context, prefix, head, body)))
+    head = _head(header, len(body), plain)
+    return b"".join((head, body, seal.tag(context, head, body)))
+
+
+def _head(header: dict[str, Any], size: int, plain: int) -> bytes:
+    """The bytes before the body, whose sizes are given as written and before compression."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(_PREFIX.size + len(text)) % _ALIGN)
+    return _PREFIX.pack(_MAGIC, len(text), size, plain) + text
+
+
+class Layout(NamedTuple):
+    """How a block of two arrays lies in memory, before its arrays are there.
+
+    Attributes:
+        head: its first bytes.
+        keys: offset of the keys; None where they are a view into the values.
+        values: offset of the values.
+        size: bytes in all.
+    """
+
+    head: bytes
+    keys: int | None
+    values: int
+    size: int
+
+
+def lay_out(count: int, keys: Any, values: Any) -> Layout:
+    """The layout of a block of `count` records of the kinds that the arrays `keys` and `values` hold.
+
+    So a block can be put together where it will stay: the arrays first, `head`, then `seal_block`.
+    """
+    columns = [describe_view(keys, values) or describe_array(keys, count), describe_array(values, count)]
+    sizes = [sum(column[2]) for column in columns]
+    ends = [size + -size % _ALIGN for size in sizes]
+    header = {"n": count, "z": "none", "c": columns}
+    head = _head(header, sum(ends), sum(ends))
+    return Layout(head, len(head) if columns[0][2] else None, len(head) + ends[0], len(head) + sum(ends) + TAG_SIZE)
+
+
+def seal_block(block: memoryview, seal: Seal, context: str) -> None:
+    """Write the tag at the end of a block that is otherwise complete."""
+    block[-TAG_SIZE:] = seal.tag(context, block[:-TAG_SIZE])
 
 
 def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
@@ -146,6 +198,53 @@ def read_frames(stream: Readable, size: int, context: str) -> Iterator[bytes]:
         yield data
 
 
+class Frames:
+    """Cuts blocks out of consecutive chunks of bytes; those that lie in one chunk are views into it."""
+
+    def __init__(self, chunks: Iterator[bytes | memoryview]) -> None:
+        self._chunks = chunks
+        self._views: deque[memoryview] = deque()  # what is left of the chunks that were taken
+
+    def read(self, size: int, context: str) -> Iterator[bytes | memoryview]:
+        """The blocks in the next `size` bytes; raises what `read_frames` does."""
+        left = size
+        while left:
+            frame = frame_size(self._next(min(_PREFIX.size, left), keep=True), context)
+            if frame > left:
+                raise BlockError(f"block {context} is truncated: {left} of {frame} bytes are left")
+            data = self._next(frame)
+            if len(data) != frame:
+                raise BlockError(f"block {context} is truncated: {len(data)} of {frame} bytes")
+            left -= frame
+            yield data
+
+    def _next(self, size: int, *, keep: bool = False) -> bytes | memoryview:
+        """The next `size` bytes, or fewer where the chunks end; they come again if they are to be kept."""
+        views = self._views
+        while sum(map(len, views)) < size and (chunk := next(self._chunks, b"")):
+            views.append(memoryview(chunk))
+        if not views:
+            return b""
+        if len(views[0]) < size:
+            return b"".join(view[:size] for view in views)[:size] if keep else self._join(size)
+        data = views[0][:size]
+        if not keep:
+            views[0] = views[0][size:]
+            if not views[0]:
+                views.popleft()
+        return data
+
+    def _join(self, size: int) -> bytes:
+        parts = []
+        while self._views and size:
+            view = self._views.popleft()
+            parts.append(view[:size])
+            if len(view) > size:
+                self._views.appendleft(view[size:])
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+
 def _read(stream: Readable, size: int) -> bytes:
     """`size` bytes, or fewer at the end of the stream, from a stream that may give fewer at a time."""
     data = stream.read(size)
@@ -158,21 +257,32 @@ def _read(stream: Readable, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pack(columns: list[Column]) -> tuple[bytes, str, int]:
+def _pack(columns: list[Column], *, compress: bool) -> tuple[bytes, str, int]:
     """The body, its compression ('zstd', or 'none' where that gains less than a tenth) and its plain size."""
     buffers = [buffer for column in columns for buffer in column.buffers]
     total = sum(memoryview(buffer).nbytes for buffer in buffers)
-    if total >= _SMALL:
+    if compress and total >= _SMALL:
         import zstandard
 
-        packed: bytes = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(buffers))
-        if len(packed) < 0.9 * total:
-            return packed, "zstd", total
+        compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        # Much that cannot be compressed shows it in a part; trying takes as long as all else that is done with it.
+        if total < 4 * _PROBE or any(_gains(compressor, buffer) for buffer in buffers):
+            packed: bytes = compressor.compress(b"".join(buffers))
+            if len(packed) < 0.9 * total:
+                return packed, "zstd", total
     parts: list[Buffer] = []
     for buffer in buffers:
         parts += (buffer, bytes(-memoryview(buffer).nbytes % _ALIGN))
     body = b"".join(parts)
     return body, "none", len(body)
+
+
+def _gains(compressor: Any, buffer: Buffer) -> bool:
+    """Whether the middle of `buffer` can be compressed."""
+    view = memoryview(buffer).cast("B")
+    start = max(0, view.nbytes - _PROBE) // 2
+    probe = view[start : start + _PROBE]
+    return len(compressor.compress(probe)) < 0.9 * len(probe)
 
 
 def _unpack(header: dict[str, Any], body: memoryview) -> list[Column]:

@@ -8,6 +8,7 @@ one letter, so that a block says itself how its columns are read.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import sys
 from array import array
@@ -62,6 +63,18 @@ def encode_view(keys: Any, values: Any) -> Column | None:
     return None if offset is None else Column("v", [offset, _describe(keys.dtype), list(keys.shape[1:])], [])
 
 
+def describe_array(values: Any, count: int) -> list[Any]:
+    """Kind, detail and sizes of the column of an array of `count` items like those of `values`."""
+    size = count * values.dtype.itemsize * math.prod(values.shape[1:])
+    return ["n", [_describe(values.dtype), [count, *values.shape[1:]]], [size]]
+
+
+def describe_view(keys: Any, values: Any) -> list[Any] | None:
+    """Kind, detail and sizes of the column of keys that are a view into `values`; None where they are none."""
+    column = encode_view(keys, values)
+    return None if column is None else [column.kind, column.detail, []]
+
+
 def decode_view(column: Column, values: Any) -> Any:
     """The array that `encode_view` described, as a view into `values`."""
     offset, dtype, shape = column.detail
@@ -76,7 +89,8 @@ def view_offset(keys: Any, values: Any) -> int | None:
     if not len(keys) or len(keys) != len(values) or keys.strides[0] != values.strides[0] or keys.dtype.hasobject:
         return None
     item, whole = keys[:1], values[:1]
-    offset = int(keys.ctypes.data - values.ctypes.data)
+    # Not .ctypes, which takes longer than all else here.
+    offset = int(keys.__array_interface__["data"][0] - values.__array_interface__["data"][0])
     packed = item.flags.c_contiguous and whole.flags.c_contiguous and whole.nbytes == values.strides[0]
     return offset if packed and 0 <= offset <= whole.nbytes - item.nbytes else None
 
@@ -85,7 +99,7 @@ def view_into(values: Any, offset: int, dtype: Any, shape: Sequence[int]) -> Any
     """The array whose items, of `dtype` and `shape`, lie `offset` bytes behind the beginning of each of `values`."""
     import numpy as np
 
-    within = [dtype.itemsize * int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
+    within = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     return np.ndarray((len(values), *shape), dtype, values.data, offset, (values.strides[0], *within))
 
 

@@ -70,11 +70,14 @@ class Receipt(NamedTuple):
 
 
 class Partitioned(NamedTuple):
-    """One partition of what a map attempt writes: its blocks, made when they are asked for."""
+    """One partition of what a map attempt writes: its blocks, made when they are asked for.
+
+    A block may lie in memory that is used again when `write` has returned.
+    """
 
     partition: int
     records: int
-    blocks: Iterable[bytes]
+    blocks: Iterable[bytes | memoryview]
 
 
 class ShuffleStore(ABC):
@@ -88,10 +91,12 @@ class ShuffleStore(ABC):
         url: opens the same store elsewhere, through `open_shuffle`.
         requests: counts of what was asked of this instance.
         window: bytes, at most, that reading may hold beside the block that it gives.
+        near: whether bytes cost so little that compressing arrays takes longer than moving them.
     """
 
     url: str
     window: int = 32 << 20
+    near: bool = False
 
     def __init__(self) -> None:
         self.requests = Requests()
@@ -129,7 +134,7 @@ class ShuffleStore(ABC):
         """
 
     @abstractmethod
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         """The blocks of `pieces`, each with its piece: pieces in the order given, blocks as written.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +70,7 @@ class Fetcher:
         self._learnt = Patience()
         self._patience = patience or self._learnt
 
-    def read(self, ranges: Iterable[Range]) -> Iterator[bytes]:
+    def read(self, ranges: Iterable[Range]) -> Iterator[bytes | memoryview]:
         """The bytes of each range, in the order given.
 
         Raises:
@@ -77,7 +78,7 @@ class Fetcher:
             BlockError: an object ends before its range does.
         """
         if self._store.concurrency == 1:
-            yield from map(self._get, ranges)
+            yield from self._near(ranges)
             return
         left = deque(ranges)
         if not left:
@@ -99,6 +100,21 @@ class Fetcher:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _near(self, ranges: Iterable[Range]) -> Iterator[memoryview]:
+        """The bytes of each range, one after the other; the memory of one is used again once nobody refers to it."""
+        memory = bytearray()
+        alone = sys.getrefcount(memory)
+        for span in ranges:
+            if len(memory) < span.size or sys.getrefcount(memory) > alone:
+                memory = bytearray(span.size)
+            filled = 0
+            with self._store.open(span.key, span.start, span.end) as stream, memoryview(memory) as view:
+                while count := stream.readinto(view[filled : span.size]):  # type: ignore[attr-defined]  # as all have
+                    filled += count
+            if filled != span.size:
+                raise _short(span, filled)
+            yield memoryview(memory)[:filled]
+
     def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[bytes]) -> bytes:
         """What a read gives, or the second one that is begun when the first is slow."""
         # A read that has waited for a thread has not been slow yet; counting from here is on the safe side.
@@ -117,24 +133,12 @@ class Fetcher:
         data = self._store.get(span.key, span.start, span.end)
         self._learnt.learn(span.size, time.monotonic() - began)
         if len(data) != span.size:
-            raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
+            raise _short(span, len(data))
         return data
 
 
-class Joined:
-    """The bytes of consecutive chunks, as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._view = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """The next bytes: at most `size`, and none at the end."""
-        if not self._view:
-            self._view = memoryview(next(self._chunks, b""))
-        data = bytes(self._view[:size])
-        self._view = self._view[size:]
-        return data
+def _short(span: Range, size: int) -> BlockError:
+    return BlockError(f"{span.key} ends early: {size} of {span.size} bytes from offset {span.start}")
 
 
 def _expected(size: int) -> float:

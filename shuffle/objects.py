@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from mapreduce.blocks import read_frames
+from mapreduce.blocks import Frames
 from mapreduce.errors import BlockError, LostBlocks, MissingObject
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from mapreduce.sizes import format_size
 from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
-from shuffle.fetch import Fetcher, Joined, Range
+from shuffle.fetch import Fetcher, Range
 
 # Bytes of one request, at most.
 _LONGEST = 8 << 20
@@ -29,6 +29,7 @@ class ObjectShuffle(ShuffleStore):
         self.store = store
         self.url = store.url
         self.requests = store.requests
+        self.near = store.concurrency == 1
 
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:
         key = _key(attempt)
@@ -48,12 +49,12 @@ class ObjectShuffle(ShuffleStore):
                     pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
         return Receipt(pieces)
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         chunks = Fetcher(self.store, self.window).read(_ranges(pieces))
-        stream = Joined(chunks)
+        frames = Frames(chunks)
         for piece in pieces:
             try:
-                for block in read_frames(stream, piece.size, piece.place):
+                for block in frames.read(piece.size, piece.place):
                     yield piece, block
             except (MissingObject, BlockError) as error:
                 raise LostBlocks(f"map task {piece.task}, attempt {piece.attempt}: {error}", (piece.task,)) from error

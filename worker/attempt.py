@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
+import sys
 import time
 from collections import Counter
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle.base import Receipt
 from worker.budget import Budget, peak_bytes
-from worker.code import load_stages, side_files
+from worker.code import Stages, load_stages, side_files
 from worker.context import Context
 from worker.layout import done_key, failed_key
 from worker.map_task import run_map
@@ -75,8 +76,8 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
 
 def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *, own_process: bool) -> Context:
     job, round_number, task, attempt = payload.attempt
-    budget = Budget(payload.memory, own_process=own_process)
     stages = load_stages(payload, storage, seal)
+    budget = Budget(payload.memory, own_process=own_process, kept=_kept(stages))
     key, start, end = payload.row
     row = json.loads(seal.unwrap(f"{key}/{task}", storage.get(key, start, end)))
     files = side_files(payload, storage)
@@ -91,6 +92,17 @@ def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *,
         budget=budget,
         stores=[storage],
     )
+
+
+def _kept(stages: Stages) -> int:
+    """Bytes that this process keeps from the attempt before and can use again; given back if this one cannot."""
+    module = sys.modules.get("worker.batch.scratch")
+    if module is None:
+        return 0
+    if not stages.batched:
+        module.forget()
+    size: int = module.kept()
+    return size
 
 
 def _work(context: Context) -> tuple[Receipt | None, Part | None]:

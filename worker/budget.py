@@ -25,6 +25,7 @@ class Budget:
         resident: gives the resident bytes of the process now.
         own_process: whether the process is a worker's own. Otherwise (inline) what it holds already
             is not counted.
+        kept: resident bytes that the attempt may use again.
 
     Attributes:
         limit: resident bytes at which to spill.
@@ -37,9 +38,11 @@ class Budget:
         spilled: bytes written to local disk so far.
     """
 
-    def __init__(self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True) -> None:
+    def __init__(
+        self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True, kept: int = 0
+    ) -> None:
         self.resident = resident or resident_bytes
-        base = self.resident()
+        base = self.resident() - kept
         room = max(_MINIMUM, memory - base if own_process else memory)
         self.limit = base + int(room * _SHARE)
         self.room = room

@@ -45,7 +45,7 @@ class SpillFile:
             raise _full("to local disk", error) from error
         self._end = 0
 
-    def append(self, data: bytes) -> Extent:
+    def append(self, data: bytes | memoryview) -> Extent:
         """Write `data` at the end; returns where it lies."""
         view = memoryview(data)
         try:

@@ -142,7 +142,7 @@ class Timed:
         self.calls.append(time.perf_counter() - began)
         return receipt
 
-    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, bytes | memoryview]]:
         """Read all blocks."""
         began = time.perf_counter()
         blocks = list(self._store.read(pieces))
@@ -230,7 +230,7 @@ class Read(_Part):
     def prepare(self) -> None:
         super().prepare()
         self._timed = Timed(self.store)
-        self._blocks: dict[int, list[tuple[Piece, bytes]]] = {}
+        self._blocks: dict[int, list[tuple[Piece, bytes | memoryview]]] = {}
 
     def act(self) -> None:
         """Read."""
@@ -239,7 +239,7 @@ class Read(_Part):
 
     def result(self) -> Told:
         """What was read."""
-        found: dict[tuple[int, int], list[bytes]] = {}
+        found: dict[tuple[int, int], list[bytes | memoryview]] = {}
         for partition, blocks in self._blocks.items():
             for piece, block in blocks:
                 found.setdefault((piece.task, partition), []).append(block)
@@ -313,7 +313,7 @@ def make_block(size: int, name: str) -> bytes:
     return encode_block([name], [data[: max(1, size - extra)]], _SEAL, name)
 
 
-def _digest(blocks: Sequence[bytes]) -> bytes:
+def _digest(blocks: Sequence[bytes | memoryview]) -> bytes:
     digest = hashlib.sha256()
     for block in blocks:
         digest.update(block)

@@ -6,6 +6,7 @@ their own rows, without a copy.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def canonical_keys(keys: Array) -> Array:
 def as_rows(values: Array) -> Rows:
     """The bytes of each value, shape (n, bytes of a value); a view where the values lie back to back."""
     packed = np.ascontiguousarray(values)
-    width = packed.itemsize * int(np.prod(packed.shape[1:], dtype=np.int64))
+    width = packed.itemsize * math.prod(packed.shape[1:])
     return packed.reshape(-1).view(np.uint8).reshape(len(values), width)
 
 

@@ -13,7 +13,7 @@ from mapreduce.formats.compression import is_compressed
 from mapreduce.objectstore import ObjectStore
 
 # Bytes of a batch, about: what a processor's caches hold, and enough for NumPy to work at its own speed.
-_BATCH = 8 << 20
+_BATCH = 16 << 20
 # Records given one by one are read in lists of about this many bytes.
 _LIST = 1 << 16
 

@@ -93,8 +93,8 @@ def test_wrong_bytes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     """A byte that a store changes is found, told, and the exit code says it."""
     read = ObjectShuffle.read
 
-    def change(store: ObjectShuffle, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        return ((piece, block[:-1] + bytes([block[-1] ^ 1])) for piece, block in read(store, pieces))
+    def change(store: ObjectShuffle, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
+        return ((piece, bytes(block[:-1]) + bytes([block[-1] ^ 1])) for piece, block in read(store, pieces))
 
     monkeypatch.setattr(ObjectShuffle, "read", change)
     assert run("--parts=shuffle") == 1

@@ -81,22 +81,22 @@ class Tampering(ObjectShuffle):
 class Changing(Tampering):
     """Changes the last byte of a block."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         for piece, block in super().read(pieces):
-            yield piece, block[:-1] + bytes([block[-1] ^ 1]) if piece.task == 1 and len(pieces) == 3 else block
+            yield piece, bytes(block[:-1]) + bytes([block[-1] ^ 1]) if piece.task == 1 and len(pieces) == 3 else block
 
 
 class Losing(Tampering):
     """Leaves out the blocks of a map task, without an error."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         return ((piece, block) for piece, block in super().read(pieces) if piece.task != 2)
 
 
 class Mixing(Tampering):
     """Gives to a map task's piece what another wrote."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         found = list(super().read(pieces))
         return zip(pieces, (block for _, block in reversed(found)), strict=True)
 
@@ -104,7 +104,7 @@ class Mixing(Tampering):
 class Failing(Tampering):
     """Reads nothing."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         if len(pieces) == 3:
             raise LostBlocks("it is gone", (0,))
         return super().read(pieces)

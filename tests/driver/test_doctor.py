@@ -310,7 +310,7 @@ class Shuffle(ObjectShuffle):
             receipt.pieces.popitem()
         return receipt
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes | memoryview]]:
         blocks = list(super().read(pieces))
         return iter(blocks[1:] if self.fault == "read" else blocks)
 

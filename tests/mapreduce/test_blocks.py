@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mapreduce import BlockError
-from mapreduce.blocks import decode_block, encode_block, frame_size, plain_size, read_frames
+from mapreduce.blocks import (
+    Frames,
+    decode_block,
+    encode_block,
+    frame_size,
+    lay_out,
+    plain_size,
+    read_frames,
+    seal_block,
+)
 from mapreduce.seal import Seal
 
 SEAL = Seal(b"secret")
@@ -225,3 +234,55 @@ def test_any_keys_beside_structured_values(pick: Any) -> None:
     keys, found = decode_block(encode_block(pick(values), values, SEAL, "x"), SEAL, "x")
     assert (found == values).all()
     assert (keys == pick(values)).all()
+
+
+@given(st.lists(st.binary(max_size=200), max_size=8), st.integers(1, 500))
+def test_frames_of_chunks(texts: list[bytes], size: int) -> None:
+    """Blocks are cut out of chunks of any size, piece by piece."""
+    blocks = [encode_block([text], [1], SEAL, "x") for text in texts]
+    data = b"".join(blocks)
+    frames = Frames(iter([data[start : start + size] for start in range(0, len(data), size)]))
+    half = len(blocks) // 2
+    pieces = [sum(map(len, blocks[:half])), sum(map(len, blocks[half:]))]
+    assert [bytes(block) for piece in pieces for block in frames.read(piece, "x")] == blocks
+
+
+@pytest.mark.parametrize("cut", [1, 23, 24, 100])
+def test_frames_that_end_early(cut: int) -> None:
+    """Chunks that end inside a block, or a piece that does, are an error."""
+    data = encode_block(["a"], [1], SEAL, "x")
+    with pytest.raises(BlockError, match="block x is truncated"):
+        list(Frames(iter([data[:cut]])).read(len(data), "x"))
+    with pytest.raises(BlockError, match="block x is truncated"):
+        list(Frames(iter([data])).read(cut, "x"))
+
+
+@pytest.mark.parametrize("view", [True, False])
+def test_a_block_made_in_place(view: bool) -> None:
+    """A block whose arrays are written where it lies is the block that would have been encoded."""
+    values = np.random.default_rng(1).integers(0, 256, (99, 7), dtype=np.uint8)
+    keys = values[:, 2:5] if view else np.arange(99)
+    layout = lay_out(99, keys, values)
+    memory = np.full(layout.size, 0xEE, np.uint8)
+    memory[: len(layout.head)] = np.frombuffer(layout.head, np.uint8)
+    if layout.keys is not None:
+        memory[layout.keys : layout.keys + keys.nbytes] = np.ascontiguousarray(keys).view(np.uint8).reshape(-1)
+    memory[layout.values : layout.values + values.nbytes] = values.reshape(-1)
+    seal_block(memory.data, SEAL, "x")
+    assert (layout.keys is None) == view
+    assert len(encode_block(keys, values, SEAL, "x", compress=False)) == layout.size
+    found = decode_block(memory.data, SEAL, "x")
+    assert (found.keys == keys).all()
+    assert (found.values == values).all()
+    memory[-33] ^= 1
+    with pytest.raises(BlockError, match="tag does not match"):
+        decode_block(memory.data, SEAL, "x")
+
+
+def test_compression_is_not_tried_in_vain() -> None:
+    """Large arrays are compressed where a part of them can be, and left alone where that gains nothing."""
+    noise = np.random.default_rng(1).integers(0, 256, 200_000, dtype=np.uint8)
+    text = np.tile(noise[:100], 2_000)
+    assert len(encode_block(noise, text, SEAL, "x")) < 250_000
+    assert len(encode_block(noise, text, SEAL, "x", compress=False)) > 400_000
+    assert len(encode_block(noise, noise[::-1], SEAL, "x")) > 400_000

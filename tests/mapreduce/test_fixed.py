@@ -57,7 +57,7 @@ def test_keys() -> None:
 
 def test_what_is_kept_is_not_overwritten(tmp_path: Path) -> None:
     """A batch's memory is used again only if nobody holds a view into it."""
-    data = np.random.default_rng(0).integers(0, 256, 20 << 20, dtype=np.uint8)
+    data = np.random.default_rng(0).integers(0, 256, 40 << 20, dtype=np.uint8)
     data.tofile(tmp_path / "x")
     segment = Segment("x", 0, data.size, data.size)
     kept = [batch[:1] for batch in FixedInput(1024).batches(segment, FolderStore(tmp_path), "x")]
@@ -66,7 +66,7 @@ def test_what_is_kept_is_not_overwritten(tmp_path: Path) -> None:
     for batch in kept:
         assert batch.tobytes() == data[first : first + 1024].tobytes()
         where.add(batch.ctypes.data)
-        first += 8 << 20
+        first += 16 << 20
     assert len(where) == len(kept)
     addresses: set[int] = set()
     any(

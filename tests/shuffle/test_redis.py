@@ -145,7 +145,7 @@ def test_reads_that_are_given_up(keys: Keys) -> None:
     receipt = store.write(attempt(), partitioned({n: [one] * 4 for n in range(8)}))
     pieces = list(receipt.pieces.values())
     for _ in range(5):
-        some: Iterator[tuple[Piece, bytes]] = store.read(pieces)
+        some: Iterator[tuple[Piece, bytes | memoryview]] = store.read(pieces)
         assert next(some) == (pieces[0], one)
         some.close()  # type: ignore[attr-defined]
     assert blocks_of(store, pieces) == [one] * 32

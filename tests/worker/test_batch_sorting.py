@@ -25,7 +25,7 @@ def sorter(full: list[bool], sort_values: Any = None) -> Sorter:
     """One for which memory has run out at each true item, block by block; blocks of runs are as small as they get."""
     budget = Budget(100_000_000, Memory(full), own_process=False)
     budget.block = budget.run_block = 64
-    return Sorter(SEAL, budget, sort_values)
+    return Sorter(SEAL, budget, np.empty(1 << 20, np.uint8), sort_values)
 
 
 def pairs(blocks: Iterator[Block]) -> list[Any]:
@@ -39,7 +39,8 @@ KEYS = st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=30), max_size=
 @given(KEYS, st.lists(st.booleans(), max_size=12))
 def test_sorted(lists: list[list[int]], full: list[bool]) -> None:
     """Keys come in order, and the values of equal ones in the order they were given in."""
-    sorting, given_pairs = sorter(full), []
+    sorting = sorter(full)
+    given_pairs: list[Any] = []
     for number, keys in enumerate(lists):
         values = [100 * number + place for place in range(len(keys))]
         sorting.add(Block(np.array(keys), np.array(values)))
@@ -50,7 +51,8 @@ def test_sorted(lists: list[list[int]], full: list[bool]) -> None:
 @given(KEYS, st.lists(st.booleans(), max_size=12))
 def test_values_sorted(lists: list[list[int]], full: list[bool]) -> None:
     """With an order of values, they come in it."""
-    sorting, given_pairs = sorter(full, lambda values: -values), []
+    sorting = sorter(full, lambda values: -values)
+    given_pairs: list[Any] = []
     for number, keys in enumerate(lists):
         values = [(7 * number + 5 * place) % 11 for place in range(len(keys))]
         sorting.add(Block(np.array(keys), np.array(values)))

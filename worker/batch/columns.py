@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,10 +61,42 @@ def take(column: Array, order: Array) -> Array:
     return np.take(column, order, axis=0, mode="clip")
 
 
+def take_into(memory: Array, column: Array, order: Array) -> Array:
+    """The items of `column` at the places `order`, gathered at the beginning of `memory`, an array of bytes."""
+    size = len(order) * column.dtype.itemsize * math.prod(column.shape[1:])
+    if column.ndim > 1 and column.flags.c_contiguous:
+        items = _items(column)
+        np.take(items, order, out=memory[:size].view(items.dtype), mode="clip")
+    else:
+        out = memory[:size].view(column.dtype).reshape(len(order), *column.shape[1:])
+        np.take(column, order, axis=0, out=out, mode="clip")
+    found: Array = memory[:size].view(column.dtype).reshape(len(order), *column.shape[1:])
+    return found
+
+
 def take_block(block: Block, order: Array) -> Block:
     """The records of `block` at the places `order`; keys that are a view into the values stay one."""
     values = take(block.values, order)
     return Block(_keys_like(block, values) if _is_view(block) else take(block.keys, order), values)
+
+
+class Gather:
+    """Takes records out of blocks as `take_block` does, into the same memory each time.
+
+    Unless somebody still refers to what was taken before: then into fresh memory, which is dear.
+    """
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+        self._alone = sys.getrefcount(self._memory)  # as long as nothing else refers to it
+
+    def __call__(self, block: Block, order: Array) -> Block:
+        """The records of `block` at the places `order`."""
+        size = len(order) * (block.values.nbytes // len(block.values)) if len(order) else 0
+        if len(self._memory) < size or sys.getrefcount(self._memory) > self._alone:
+            self._memory = np.empty(size, np.uint8)
+        values = take_into(self._memory, block.values, order)
+        return Block(_keys_like(block, values) if _is_view(block) else take(block.keys, order), values)
 
 
 def join_blocks(blocks: Sequence[Block]) -> Block:

@@ -15,13 +15,14 @@ from mapreduce.job import array_combiner
 from mapreduce.objectstore.registry import open_object
 from mapreduce.partition import partition_array
 from mapreduce.stages import Fold
-from shuffle.base import Partitioned, Receipt
-from worker.batch.columns import any_block, array_block, take_block
+from shuffle.base import Receipt
+from worker.batch.arena import Arena
+from worker.batch.columns import any_block, array_block
+from worker.batch.scratch import scratch
 from worker.batch.sorting import combine
 from worker.context import Context, running, short
 from worker.map_task import read_blocks, record_sink
 from worker.output import Part
-from worker.sinks import HeldBlocks
 
 #: Takes a block, and the name of who yielded it.
 Take = Callable[[Any, str], None]
@@ -35,9 +36,12 @@ def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
             return None, part.finish()
     reducer = context.stages.reducer
     if isinstance(reducer, ARRAYS):
-        scatter = Scatter(context)
-        _map(context, scatter.add)
-        return context.shuffle().write(context.payload.attempt, scatter.finish()), None
+        shuffle = context.shuffle()
+        with scratch(_memory(context)) as memory:
+            arena = Arena(memory, context.seal, context.payload.attempt, context.budget, compress=not shuffle.near)
+            scatter = Scatter(context, arena)
+            _map(context, scatter.add)
+            return shuffle.write(context.payload.attempt, arena.finish()), None
     sink = record_sink(context)
 
     def add(block: Any, stage: str) -> None:
@@ -97,15 +101,21 @@ def _records(batch: Any) -> int:
     return len(batch.keys if isinstance(batch, Block) else batch)
 
 
+def _memory(context: Context) -> int:
+    """Bytes for the task's blocks: what its split comes to, if that is not too much."""
+    size: int = sum(entry[3] - entry[2] if entry[0] == "segment" else entry[4] - entry[3] for entry in context.row)
+    return max(1 << 20, min(size + size // 16 + (1 << 20), context.budget.room // 3))
+
+
 class Scatter:
     """Cuts blocks of arrays into partitions: the partition of each key, a stable sort by that, one gather."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, arena: Arena) -> None:
         stages, payload = context.stages, context.payload
         self._partitioner = stages.partitioner
         self._partitions = payload.partitions
         self._combiner = None if stages.combiner is None else array_combiner(stages.combiner)
-        self._blocks = HeldBlocks(context.seal, payload.attempt, context.budget)
+        self._arena = arena
 
     def add(self, block: Any, stage: str) -> None:
         """Take in a block that `stage` yielded."""
@@ -120,10 +130,5 @@ class Scatter:
         start = 0
         for partition, count in enumerate(np.bincount(small, minlength=self._partitions).tolist()):
             if count:
-                some = order[start : start + count]
-                self._blocks.add(partition, *take_block(whole, some))
+                self._arena.add(partition, whole, order[start : start + count])
             start += count
-
-    def finish(self) -> Iterator[Partitioned]:
-        """All that was taken in, by partition."""
-        return self._blocks.finish()

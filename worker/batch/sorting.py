@@ -11,10 +11,10 @@ import numpy as np
 from mapreduce.arrays.keys import Array, Rows, sortable_rows
 from mapreduce.arrays.order import group_starts, sort_order
 from mapreduce.blocks import Block, decode_block, encode_block
-from mapreduce.errors import KeyTypeError
-from mapreduce.ranges import kind_of
 from mapreduce.seal import Seal
-from worker.batch.columns import join_blocks, take, take_block
+from worker.batch.columns import Gather, join_blocks, take, take_block
+from worker.batch.held import Held
+from worker.batch.scratch import Bytes
 from worker.budget import Budget, release
 from worker.spill import Extent, SpillFile
 
@@ -33,33 +33,35 @@ class Sorter:
     Args:
         seal: of the job, for what is spilled.
         budget: of the attempt.
+        memory: where records are held that are not spilled.
         sort_values: of the job.
     """
 
-    def __init__(self, seal: Seal, budget: Budget, sort_values: SortValues = None) -> None:
+    def __init__(self, seal: Seal, budget: Budget, memory: Bytes, sort_values: SortValues = None) -> None:
         self._seal = seal
         self._budget = budget
         self._sort_values = sort_values
-        self._held: list[Block] = []
-        self._size = 0
+        self._held = Held(memory, budget.room // 2, _BESIDE)
         self._runs: list[_Run] = []
 
     def add(self, block: Block) -> None:
-        """Take in a block of arrays; keys in their canonical dtype."""
-        if self._held and _kinds(block) != (kinds := _kinds(self._held[0])):
-            raise KeyTypeError(
-                f"blocks of {' and '.join(kinds)} cannot be sorted with blocks of {' and '.join(_kinds(block))}: yield"
-                " keys of one dtype and width, and values of one dtype and shape, from all batches"
-            )
-        self._held.append(block)
-        self._size += block.keys.nbytes + block.values.nbytes + _BESIDE * len(block.keys)
-        if 2 * self._size > self._budget.room or self._budget.over():
+        """Take in a block of arrays; keys in their canonical dtype.
+
+        Raises:
+            KeyTypeError: its arrays are of other kinds than those before.
+        """
+        if not self._held.add(block):
+            self._spill()
+            if not self._held.add(block):  # more than there is room for at all
+                self._runs.append(self._write(self._sort(block, self._budget.run_block)))
+        if self._held.full and self._budget.over():
             self._spill()
 
     def sorted(self) -> Iterator[Block]:
         """All records, in sorted blocks."""
         if not self._runs:
-            yield from self._sort_held(self._budget.block)
+            if self._held.count:
+                yield from self._sort(self._held.whole(), self._budget.block)
             return
         self._spill()
         while len(self._runs) > _FAN_IN:
@@ -77,21 +79,18 @@ class Sorter:
         by = block.values if self._sort_values is True else self._sort_values(block.values)  # type: ignore[operator]
         return np.hstack((rows, sortable_rows(np.asarray(by))))
 
-    def _sort_held(self, size: int) -> Iterator[Block]:
-        """What is held, sorted, in blocks of about `size` bytes; forgets it."""
-        if not self._held:
-            return
-        whole = join_blocks(self._held)
-        self._held.clear()
-        self._size = 0
+    def _sort(self, whole: Block, size: int) -> Iterator[Block]:
+        """Some records, sorted, in blocks of about `size` bytes."""
         order = sort_order(self._rows(whole))
-        step = max(1, len(order) * size // max(1, whole.keys.nbytes + whole.values.nbytes))
+        gather = Gather()
+        step = max(1, len(order) * size // max(1, whole.values.nbytes))
         for start in range(0, len(order), step):
-            yield take_block(whole, order[start : start + step])
+            yield gather(whole, order[start : start + step])
 
     def _spill(self) -> None:
-        if self._held:
-            self._runs.append(self._write(self._sort_held(self._budget.run_block)))
+        if self._held.count:
+            self._runs.append(self._write(self._sort(self._held.whole(), self._budget.run_block)))
+            self._held.clear()
             release()
 
     def _write(self, blocks: Iterator[Block]) -> _Run:
@@ -128,7 +127,7 @@ class _Run:
         self._extents: list[Extent] = []
 
     def add(self, block: Block) -> None:
-        self._extents.append(self._file.append(encode_block(*block, self._seal, "run")))
+        self._extents.append(self._file.append(encode_block(*block, self._seal, "run", compress=False)))
 
     def blocks(self) -> Iterator[Block]:
         for extent in self._extents:
@@ -226,7 +225,3 @@ def combine(combiner: Any, block: Block) -> Block:
     order = sort_order(rows)
     starts = group_starts(rows[order])
     return Block(take(block.keys, order[starts]), combiner.reduceat(take(block.values, order), starts))
-
-
-def _kinds(block: Block) -> tuple[str, str]:
-    return f"keys ({kind_of(block.keys)})", f"values ({block.values.dtype}, {block.values.shape[1:]})"
