@@ -76,3 +76,13 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "processors": os.cpu_count(),
     }
+
+
+def end_with_parent() -> None:
+    """End this process when the one that began it has been killed; a process of a pool would wait for ever."""
+    from multiprocessing import parent_process  # which most users of this module do without
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
