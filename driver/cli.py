@@ -78,6 +78,7 @@ class _Commands(click.Group):
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
         "gensort": "benchmarks.sorting.cli:gensort",
+        "sort": "benchmarks.sorting.sort:sort",
         "valsort": "benchmarks.sorting.cli:valsort",
     }
 

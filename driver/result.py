@@ -42,6 +42,8 @@ class Round:
         records_out: pairs that they wrote to the shuffle or the output.
         bytes_out: bytes of these pairs as written.
         spilled: bytes that went to local disk for lack of memory.
+        task_seconds: of its winning attempts, one after the other.
+        shuffle_seconds: of these, what was spent writing to the shuffle store or reading from it.
         peak_memory: the largest resident memory of a worker process until its task's end, in bytes.
         requests: requests of its winning attempts to stores, by kind.
     """
@@ -56,6 +58,8 @@ class Round:
     records_out: int
     bytes_out: int
     spilled: int
+    task_seconds: float
+    shuffle_seconds: float
     peak_memory: int
     requests: dict[str, int]
 

@@ -25,6 +25,7 @@ from driver.round import RoundRun
 from driver.sampling import block_places, deal, read_sample, segment_places
 from driver.settings import Settings
 from driver.splits import plan_splits
+from mapreduce.batches import ARRAYS
 from mapreduce.errors import ConfigError, StoreError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
@@ -94,7 +95,10 @@ class JobRun:
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
-        splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
+        split_size = self._settings.split_size
+        if _sorts_arrays(self._jobs[0]):  # what a map task makes of its split stays in memory
+            split_size = min(split_size, self._settings.memory // 4)
+        splits = plan_splits(files, reads, split_size, self._settings.workers)
         self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
@@ -154,7 +158,9 @@ class JobRun:
         if chosen:
             return chosen
         workers = self._settings.workers
-        return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
+        # A partition of arrays is sorted as one, so it should fit well into memory.
+        share = min(_BYTES_PER_PARTITION, self._settings.memory // 8) if _sorts_arrays(job) else _BYTES_PER_PARTITION
+        return workers * max(1, -(-size // (share * workers)))
 
     def _fit(self, job: AnyJob, places: Sequence[Any], partitions: int, common: dict[str, Any], code: Package) -> str:
         """Fit the job's partitioner to a sample; returns the key of the stages with the fitted one."""
@@ -348,9 +354,16 @@ def _summary(run: RoundRun) -> Round:
         records_out=sum(one["records_out"] for one in metrics),
         bytes_out=sum(one["bytes_out"] for one in metrics),
         spilled=sum(one["spilled"] for one in metrics),
+        task_seconds=sum(one["seconds"] for one in metrics),
+        shuffle_seconds=sum(one["shuffle_seconds"] for one in metrics),
         peak_memory=max(one["peak_memory"] for one in metrics),
         requests=dict(requests),
     )
+
+
+def _sorts_arrays(job: AnyJob) -> bool:
+    """Whether arrays are shuffled, as they are."""
+    return isinstance(job.reducer, ARRAYS)
 
 
 def _is_fitted(job: AnyJob) -> bool:

@@ -34,7 +34,7 @@ def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
     # A fold works here already, and may need its setup.
     with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
         _map(context, sink.add, sink)
-    return context.shuffle().write(context.payload.attempt, sink.finish()), None
+    return context.write(sink.finish()), None
 
 
 def record_sink(context: Context) -> Sink:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import reduce as fold
 from itertools import islice
 from operator import length_hint
-from typing import Any
+from typing import Any, TypeVar
 
 from mapreduce.blocks import Block, decode_block
 from mapreduce.errors import BlockError, LostBlocks
@@ -20,6 +21,8 @@ from worker.output import Part
 from worker.sinks import block_context
 from worker.spill import Ordering, Runs
 from worker.tables import Table, reducing_table
+
+T = TypeVar("T")
 
 
 def run_reduce(context: Context) -> Part:
@@ -83,6 +86,15 @@ def _merged(context: Context, runs: Runs) -> Iterator[tuple[Any, Iterator[Any]]]
         yield key, values
 
 
+def _timed(context: Context, blocks: Iterator[T]) -> Iterator[T]:
+    """`blocks`, while the time is measured that each is waited for."""
+    began = time.perf_counter()
+    for block in blocks:
+        context.measured["shuffle_seconds"] += time.perf_counter() - began
+        yield block
+        began = time.perf_counter()
+
+
 def shuffled_blocks(context: Context) -> Iterator[Block]:
     """The partition's blocks, in the order of the map tasks.
 
@@ -93,7 +105,7 @@ def shuffled_blocks(context: Context) -> Iterator[Block]:
     job, round_number, partition, _ = payload.attempt
     pieces = [Piece(*fields) for fields in context.row]
     seen: Counter[int] = Counter()
-    for piece, data in context.shuffle().read(pieces):
+    for piece, data in _timed(context, context.shuffle().read(pieces)):
         source = AttemptId(job, round_number - 1, piece.task, piece.attempt)
         try:
             block = decode_block(data, context.seal, block_context(source, partition, seen[piece.task]))

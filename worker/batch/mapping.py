@@ -15,7 +15,7 @@ from mapreduce.job import array_combiner
 from mapreduce.objectstore.registry import open_object
 from mapreduce.partition import partition_array
 from mapreduce.stages import Fold
-from shuffle.base import Receipt
+from shuffle import Receipt, open_shuffle
 from worker.batch.arena import Arena
 from worker.batch.columns import any_block, array_block
 from worker.batch.scratch import scratch
@@ -36,12 +36,12 @@ def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
             return None, part.finish()
     reducer = context.stages.reducer
     if isinstance(reducer, ARRAYS):
-        shuffle = context.shuffle()
+        near = open_shuffle(context.payload.shuffle, context.access, context.storage).near
         with scratch(_memory(context)) as memory:
-            arena = Arena(memory, context.seal, context.payload.attempt, context.budget, compress=not shuffle.near)
+            arena = Arena(memory, context.seal, context.payload.attempt, context.budget, compress=not near)
             scatter = Scatter(context, arena)
             _map(context, scatter.add)
-            return shuffle.write(context.payload.attempt, arena.finish()), None
+            return context.write(arena.finish()), None
     sink = record_sink(context)
 
     def add(block: Any, stage: str) -> None:
@@ -50,7 +50,7 @@ def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
 
     with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
         _map(context, add)
-    return context.shuffle().write(context.payload.attempt, sink.finish()), None
+    return context.write(sink.finish()), None
 
 
 def _map(context: Context, give: Take) -> None:
