@@ -28,11 +28,12 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How much text.")
+@click.option("--batch", is_flag=True, help="Count by arrays, instead of word by word.")
 @_data
 @click.option("--output", metavar="DIR", help="Folder for the output; without one it is deleted in the end.")
 @_json
 @with_settings
-def wordcount(size: str, data: str | None, output: str | None, *, as_json: bool, **settings: Any) -> None:
+def wordcount(size: str, data: str | None, output: str | None, *, batch: bool, as_json: bool, **settings: Any) -> None:
     """Count the words of a text, and compare with a plain Counter."""
     from benchmarks import wordcount
     from driver import Driver
@@ -41,7 +42,7 @@ def wordcount(size: str, data: str | None, output: str | None, *, as_json: bool,
 
     bytes_in = parse_size(size, "--size")
     with Driver(**settings, callbacks=[progress()]) as driver:
-        report = wordcount.run(driver, bytes_in, data=data, output=output)
+        report = wordcount.run(driver, bytes_in, batch=batch, data=data, output=output)
     if as_json:
         _print_json(report)
     else:

@@ -38,20 +38,21 @@ class CountWords(BatchMapper[bytes]):
         import numpy as np
 
         text = np.frombuffer(batch + bytes(16), np.uint8)
-        if _is_unusual(text[: len(batch)]):
+        if _is_unusual(batch, text[: len(batch)]):
             self._long.update(batch.decode().split())
             return iter(())
         starts, lengths = _words(text[: len(batch)])
         # The eight bytes from each byte on, as an integer whose lowest byte is the first.
         eights = np.ndarray((len(batch) + 9,), "<u8", text.data, 0, (1,))
-        few = lengths <= 8
-        some = starts[few]
-        self._short.add(eights[some] & self._masks[lengths[few]])
-        some, those = starts[~few], lengths[~few]
-        few = those <= 16
-        firsts = some[few]
-        self._middle.add(eights[firsts], eights[firsts + 8] & self._masks[those[few] - 8])
-        for start, length in zip(some[~few].tolist(), those[~few].tolist(), strict=True):
+        few = np.flatnonzero(lengths <= 8)
+        self._short.add(eights[starts[few]] & self._masks[lengths[few]])
+        more = np.flatnonzero(lengths > 8)
+        starts, lengths = starts[more], lengths[more]
+        few = np.flatnonzero(lengths <= 16)
+        firsts = starts[few]
+        self._middle.add(eights[firsts], eights[firsts + 8] & self._masks[lengths[few] - 8])
+        more = np.flatnonzero(lengths > 16)
+        for start, length in zip(starts[more].tolist(), lengths[more].tolist(), strict=True):
             self._long[batch[start : start + length].decode()] += 1
         return iter(())
 
@@ -136,23 +137,21 @@ def _words(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return edges[0::2], edges[1::2] - edges[0::2]
 
 
-def _is_unusual(text: NDArray[np.uint8]) -> bool:
-    """Whether there are control characters that end no word, or white space beyond ASCII."""
+def _is_unusual(batch: bytes, text: NDArray[np.uint8]) -> bool:
+    """Whether there are control characters but the usual ones, or white space beyond ASCII."""
     import numpy as np
 
-    control = text[text < ord(" ")]
-    if ((control < 9) | ((control > 13) & (control < 28))).any():
+    control = np.count_nonzero(text < ord(" ")) - batch.count(b"\n")
+    if control and control != sum(map(batch.count, (b"\t", b"\r", b"\v", b"\f"))):
         return True
-    # The first bytes of U+0085, U+00A0, U+1680, U+2000 and so on, U+3000.
-    places = np.flatnonzero((text == 0xC2) | ((text >= 0xE1) & (text <= 0xE3)))
-    if not len(places):
-        return False
-    firsts, seconds = text[places], text[np.minimum(places + 1, len(text) - 1)]
-    return bool(
-        (
-            ((firsts == 0xC2) & ((seconds == 0x85) | (seconds == 0xA0)))
-            | ((firsts == 0xE1) & (seconds == 0x9A))
-            | ((firsts == 0xE2) & ((seconds == 0x80) | (seconds == 0x81)))
-            | ((firsts == 0xE3) & (seconds == 0x80))
-        ).any()
+    places = np.flatnonzero(text >= 0xC2)
+    # The bytes of U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F and U+3000.
+    first, second, third = (text[np.minimum(places + ahead, len(text) - 1)] for ahead in range(3))
+    spaces = (
+        ((first == 0xC2) & ((second == 0x85) | (second == 0xA0)))
+        | ((first == 0xE1) & (second == 0x9A) & (third == 0x80))
+        | ((first == 0xE2) & (second == 0x80) & ((third <= 0x8A) | np.isin(third, (0xA8, 0xA9, 0xAF))))
+        | ((first == 0xE2) & (second == 0x81) & (third == 0x9F))
+        | ((first == 0xE3) & (second == 0x80) & (third == 0x80))
     )
+    return bool(spaces.any())

@@ -68,7 +68,7 @@ def sortable_rows(keys: Array) -> Rows:
     if keys.ndim == 2 and keys.dtype == np.uint8:
         return keys
     kind, size = keys.dtype.kind, keys.dtype.itemsize
-    if keys.ndim == 1 and kind in "bu":
+    if keys.ndim == 1 and kind in ("b", "u"):
         return as_rows(keys.astype(f">u{size}"))
     if keys.ndim == 1 and kind in "iMm":  # two's complement, its sign turned over
         return as_rows((_bits(keys) ^ _sign(size)).astype(f">u{size}"))
