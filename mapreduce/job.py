@@ -133,7 +133,7 @@ def array_combiner(combiner: object) -> Any:
         found = known.get(combiner, combiner)
     except TypeError:
         found = combiner
-    if not isinstance(found, np.ufunc) or len(found.types[0].split("->")[0]) != 2:
+    if not isinstance(found, np.ufunc) or (found.nargs, found.nout) != (3, 1):
         raise ConfigError(f"a combiner of arrays must be a ufunc of two, or sum, min or max, not {combiner!r}")
     return found
 
