@@ -35,6 +35,7 @@ from tests.acceptance.batches import (
     Words,
     sort_records,
 )
+from tests.services import redis_servers, s3_servers
 
 AnyJob = Job[Any, Any, Any, Any, Any]
 
@@ -358,3 +359,19 @@ def test_input_without_batches(driver: Driver, tmp_path: Path) -> None:
     job: AnyJob = Job(mapper=Words(), reducer=PairTotal(), input_format="jsonl")
     with pytest.raises(ConfigError, match=r"JsonLinesInput\(\) gives no batches"):
         driver.run(job, tmp_path / "in")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("store", ["redis", "s3"])
+def test_sort_through_servers(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays travel through real servers as they do through a folder."""
+    records = write(tmp_path, drawn(20_000))
+    if store == "redis":
+        places = {"shuffle": redis_servers.standalone().url}
+    else:
+        server = s3_servers.seaweedfs()
+        s3_servers.use(server.key, monkeypatch)
+        places = {"shuffle": f"s3://{s3_servers.place()}", "endpoint_url": server.endpoint}
+    with Driver(storage=tmp_path / "storage", split_size=200_000, **places) as driver:  # type: ignore[arg-type]
+        result = driver.run(sort_records(), tmp_path / "in", tmp_path / "out", 4)
+    check_sorted(result, records)
