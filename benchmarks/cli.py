@@ -28,11 +28,12 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How much text.")
+@click.option("--batch", is_flag=True, help="Count by arrays, instead of word by word.")
 @_data
 @click.option("--output", metavar="DIR", help="Folder for the output; without one it is deleted in the end.")
 @_json
 @with_settings
-def wordcount(size: str, data: str | None, output: str | None, *, as_json: bool, **settings: Any) -> None:
+def wordcount(size: str, data: str | None, output: str | None, *, batch: bool, as_json: bool, **settings: Any) -> None:
     """Count the words of a text, and compare with a plain Counter."""
     from benchmarks import wordcount
     from driver import Driver
@@ -41,13 +42,58 @@ def wordcount(size: str, data: str | None, output: str | None, *, as_json: bool,
 
     bytes_in = parse_size(size, "--size")
     with Driver(**settings, callbacks=[progress()]) as driver:
-        report = wordcount.run(driver, bytes_in, data=data, output=output)
+        report = wordcount.run(driver, bytes_in, batch=batch, data=data, output=output)
     if as_json:
         _print_json(report)
     else:
         wordcount.show(report, _console())
     if report.difference:
         raise click.ClickException(report.difference)
+
+
+@bench.command()
+@click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How many bytes of records.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["binary", "ascii", "teragen"]),
+    default="binary",
+    show_default=True,
+    help="Of the records, as of gensort 1.5, of its option -a, or of Hadoop's TeraGen.",
+)
+@click.option("--skewed", is_flag=True, help="Make skewed keys, as gensort's option -s does.")
+@click.option("--data", metavar="DIR", help="Folder for the records; without one they are deleted in the end.")
+@click.option("--output", metavar="DIR", help="Folder for the output; without one it is deleted in the end.")
+@_json
+@with_settings
+def terasort(
+    size: str,
+    layout: str,
+    data: str | None,
+    output: str | None,
+    *,
+    skewed: bool,
+    as_json: bool,
+    partitions: int | None,
+    **settings: Any,
+) -> None:
+    """Generate records of the sort benchmark, sort them, and validate the output."""
+    from benchmarks import terasort
+    from driver import Driver
+    from driver.cli import progress
+    from mapreduce.sizes import parse_size
+
+    bytes_in = parse_size(size, "--size")
+    with Driver(**settings, callbacks=[progress()]) as driver:
+        report = terasort.run(
+            driver, bytes_in, layout=layout, skewed=skewed, partitions=partitions, data=data, output=output
+        )
+    if as_json:
+        _print_json(report)
+    else:
+        terasort.show(report, _console())
+    if report.problem:
+        raise click.ClickException(report.problem)
 
 
 @bench.command()

@@ -1,4 +1,4 @@
-"""Word count through the plain classes, checked against a plain Counter."""
+"""Word count through the plain classes, or by arrays, checked against a plain Counter."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.process import machine, peak_memory
 from benchmarks.reference import count_words, difference
 from benchmarks.sheet import Sheet, rate, seconds
 from benchmarks.text import review_text
+from benchmarks.words import CountWords
 from driver import Driver, Result, Round
 from mapreduce import Job, Mapper, Reducer
 from mapreduce.sizes import format_size
@@ -37,6 +38,8 @@ class Total(Reducer[str, int, str, int]):
 
 
 words = Job(mapper=Words(), combiner=sum, reducer=Total(), name="word count")
+#: The same by arrays: see `benchmarks.words`.
+words_by_arrays = Job(mapper=CountWords(), combiner=sum, reducer=Total(), name="word count by arrays")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,12 +67,15 @@ class Report:
     difference: str
 
 
-def run(driver: Driver, size: int, *, data: str | None = None, output: str | None = None) -> Report:
+def run(
+    driver: Driver, size: int, *, batch: bool = False, data: str | None = None, output: str | None = None
+) -> Report:
     """Count the words of a text of `size` bytes, then check the output.
 
     Args:
         driver: runs the job.
         size: bytes of text.
+        batch: whether to count by arrays, instead of word by word.
         data: the folder where generated text is kept.
         output: the folder for the output; by default one that is deleted in the end.
     """
@@ -77,7 +83,7 @@ def run(driver: Driver, size: int, *, data: str | None = None, output: str | Non
     with tempfile.TemporaryDirectory(prefix="wordcount-") as scratch:
         folder = output or scratch
         began = time.perf_counter()
-        result = driver.run(words, files, folder)
+        result = driver.run(words_by_arrays if batch else words, files, folder)
         elapsed = time.perf_counter() - began
         return _report(result, files, elapsed, peak_memory(), difference(folder, count_words(files)))
 

@@ -99,6 +99,7 @@ class _Commands(click.Group):
         **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
         "gensort": "benchmarks.sorting.cli:gensort",
         "lambda-local": "driver.lambda_local.cli:lambda_local",
+        "sort": "benchmarks.sorting.sort:sort",
         "valsort": "benchmarks.sorting.cli:valsort",
     }
 

@@ -17,10 +17,12 @@ class Leg:
     Attributes:
         partitions: of its shuffle; 0 without a reducer.
         shipped: the fields of its payloads that are alike: code, bundle, side files, output.
+        fitted: whether a round before the map round samples the keys, for the partitioner to be fitted to.
     """
 
     partitions: int
     shipped: dict[str, Any]
+    fitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,8 @@ class Course:
 
     @property
     def rounds(self) -> int:
-        """How many rounds the job has."""
-        return sum(2 if leg.partitions else 1 for leg in self.legs)
+        """How many rounds the job has, but for merges that turn out to pay."""
+        return sum((2 if leg.partitions else 1) + leg.fitted for leg in self.legs)
 
     def to_json(self) -> dict[str, Any]:
         """The course as JSON."""

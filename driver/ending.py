@@ -42,14 +42,15 @@ def report(runs: Sequence[RoundRun], asked: Requests, size: int, seconds: float)
     counters: Counter[str] = Counter()
     for run in runs:
         for commit in run.commits.values():
-            counters.update(commit.counters)
+            if run.kind != "sample":  # whose records are mapped again
+                counters.update(commit.counters)
     requests: Counter[str] = Counter(asked.snapshot())
     for one in rounds:
         requests.update(one.requests)
     metrics = {
         "seconds": seconds,
         "bytes_in": size,
-        "records_in": rounds[0].records_in,
+        "records_in": next(one.records_in for one in rounds if one.kind != "sample"),
         "records_out": rounds[-1].records_out,
         "bytes_out": rounds[-1].bytes_out,
         "bytes_shuffled": sum(one.bytes_in for one in rounds if one.kind == "reduce"),
@@ -93,6 +94,8 @@ def _summary(run: RoundRun) -> Round:
         records_out=sum(one["records_out"] for one in metrics),
         bytes_out=sum(one["bytes_out"] for one in metrics),
         spilled=sum(one["spilled"] for one in metrics),
+        task_seconds=sum(one["seconds"] for one in metrics),
+        shuffle_seconds=sum(one["shuffle_seconds"] for one in metrics),
         peak_memory=max(one["peak_memory"] for one in metrics),
         requests=dict(requests),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+
+from worker.payload import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class RoundStarted:
 
     job: str
     round: int
-    kind: Literal["map", "merge", "reduce"]
+    kind: Kind
     tasks: int
 
 

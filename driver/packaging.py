@@ -15,6 +15,7 @@ from driver.pickling import dumps
 from mapreduce.errors import CodeError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job
+from mapreduce.stages import Mapper
 from worker.code import Stages
 from worker.tables import adds_up
 
@@ -31,11 +32,18 @@ class Package(NamedTuple):
         stages: for each job its stages, pickled.
         bundle: a zip archive of the user's modules; b"" where there are none.
         modules: the names of the top-level modules and packages in the bundle.
+        by_value: modules whose classes and functions are pickled by value.
     """
 
     stages: list[bytes]
     bundle: bytes
     modules: tuple[str, ...]
+    by_value: list[ModuleType]
+
+    def again(self, stages: Stages) -> bytes:
+        """Stages that differ from those of the chain, pickled; raises what `package` does."""
+        with _by_value(self.by_value):
+            return _pickle(stages)
 
 
 def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
@@ -49,18 +57,22 @@ def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
     """
     found = find_modules()
     with _by_value(found.unfindable):
-        stages = [_pickle(job) for job in jobs]
+        stages = [_pickle(stages_of(job)) for job in jobs]
     try:
         bundle = _archive(found) if found.files else b""
     except OSError as error:
         raise CodeError(f"cannot read {error.filename}, to ship it: {error.strerror}") from error
-    return Package(stages, bundle, found.names)
+    return Package(stages, bundle, found.names, found.unfindable)
 
 
-def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
+def stages_of(job: Job[Any, Any, Any, Any, Any]) -> Stages:
+    """What is shipped of a job."""
     formats = input_format(job.input_format), output_format(job.output_format)
-    fused = fuse(job.mapper) if adds_up(job.combiner, job.reducer) else None
-    stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused)
+    fused = fuse(job.mapper) if isinstance(job.mapper, Mapper) and adds_up(job.combiner, job.reducer) else None
+    return Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused, job.order, job.sort_values)
+
+
+def _pickle(stages: Stages) -> bytes:
     try:
         return dumps(stages)
     except Exception as error:

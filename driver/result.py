@@ -5,14 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic
 
+from mapreduce.batches import rows_of
 from mapreduce.blocks import decode_block, read_frames
 from mapreduce.errors import MapReduceError
 from mapreduce.formats import OutputFormat
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from worker.output import Part, part_context
+from worker.payload import Kind
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -31,7 +33,8 @@ class Round:
 
     Attributes:
         number: of the round in its job, from 0.
-        kind: "map", "reduce", or "merge" between them, where the exchange had two levels.
+        kind: "map" or "reduce"; "sample" before them, where a partitioner is fitted; "merge" between them, where the
+            exchange had two levels.
         tasks: how many tasks it had.
         attempts: how many attempts were started; more than `tasks` where some failed.
         seconds: from its first attempt's start to its barrier.
@@ -40,12 +43,14 @@ class Round:
         records_out: pairs that they wrote to the shuffle or the output.
         bytes_out: bytes of these pairs as written.
         spilled: bytes that went to local disk for lack of memory.
+        task_seconds: of its winning attempts, one after the other.
+        shuffle_seconds: of these, what was spent writing to the shuffle store or reading from it.
         peak_memory: the largest resident memory of a worker process until its task's end, in bytes.
         requests: requests of its winning attempts to stores, by kind.
     """
 
     number: int
-    kind: Literal["map", "merge", "reduce"]
+    kind: Kind
     tasks: int
     attempts: int
     seconds: float
@@ -54,6 +59,8 @@ class Round:
     records_out: int
     bytes_out: int
     spilled: int
+    task_seconds: float
+    shuffle_seconds: float
     peak_memory: int
     requests: dict[str, int]
 
@@ -127,7 +134,7 @@ class Result(Generic[K, V]):
         with self._store.open(part.key) as stream:
             for number, data in enumerate(read_frames(stream, part.size, part.key)):
                 block = decode_block(data, self._seal, part_context(part.key, number))
-                yield from zip(block.keys, block.values, strict=True)
+                yield from zip(rows_of(block.keys), rows_of(block.values), strict=True)
 
     def _read_formatted(self, part: Part) -> Iterator[tuple[Any, Any]]:
         with self._store.open(part.key) as stream:

@@ -6,7 +6,7 @@ import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from driver.barrier import Barrier
 from driver.commits import Commit, Failure, read_commit, read_failure
@@ -18,7 +18,7 @@ from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
 from worker.layout import done_key, plan_key, plan_prefix
-from worker.payload import Payload, Range
+from worker.payload import Kind, Payload, Range
 
 #: Attempts of one task that one driver starts, at most; those of the next one have higher numbers.
 ATTEMPTS = 1000
@@ -56,7 +56,7 @@ class RoundRun:
         *,
         job: str,
         number: int,
-        kind: Literal["map", "merge", "reduce"],
+        kind: Kind,
         rows: Sequence[Any],
         payload: MakePayload,
         repair: Repair | None,

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from driver.commits import Commit
 from driver.course import Course, Leg, known_course
 from driver.ending import Forget, discard, names_of, report
 from driver.events import Callback, Event, JobEnded, JobStarted, Warned
-from driver.exchange import Groups, Load, group, merge_rows, plan_exchange
+from driver.exchange import Groups, choose_exchange, merge_rows
 from driver.executors import Executor
 from driver.housekeeping import clear, find_leftovers
 from driver.inputs import Inputs, find_inputs
 from driver.notebook import Notebook
 from driver.output import OutputFolder, refuse_overlap
-from driver.packaging import package
+from driver.packaging import Package, package, stages_of
 from driver.patience import Patience, PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.pulse import Pulse, cancellation, outline
 from driver.result import Result
 from driver.round import ATTEMPTS, RoundRun
+from driver.sampling import block_places, deal, is_fitted, read_sample, segment_places
 from driver.settings import Settings
 from driver.shipping import Shipping
 from driver.splits import plan_splits
-from mapreduce.errors import JobCancelled, StoreError, UnreachableStore
+from mapreduce.batches import ARRAYS
+from mapreduce.errors import ConfigError, JobCancelled, StoreError, UnreachableStore
 from mapreduce.formats import OutputFormat, input_format, output_format
 from mapreduce.job import Job
 from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, Receipt, open_shuffle
-from worker.code import load_output_format
+from worker.code import load_shipped
 from worker.layout import cancel_key, driver_key, job_prefix
-from worker.payload import Payload, Range
+from worker.payload import Kind, Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
 
@@ -81,8 +84,11 @@ class JobRun:
         self._course: Course | None = None
         self._earlier = int(known.get("drivers", 0))
         self._exchanges: dict[str, Any] = dict(known.get("exchanges", {}))
+        self._fitted: dict[str, str] = dict(known.get("fitted", {}))
+        self._code = Package([], b"", (), [])
         self._rounds: list[RoundRun] = []
         self._written: list[str] = []
+        self._ship = Shipping(self.id, self._storage, self._seal, self._written)
         self._output: OutputFolder | None = None
 
     def run(self, inputs: Inputs, output: str | None, partitions: int | None) -> Result[Any, Any]:
@@ -125,20 +131,28 @@ class JobRun:
         """Plan the job, and ship its code: behind this, any driver can bring it to its end."""
         files = find_inputs(inputs, self._access)
         size = sum(file.size for file in files)
+        reads = input_format(self._jobs[0].input_format)
+        if self._jobs[0].batched and not reads.batched:
+            raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, or text")
+        for file in files:
+            reads.check(file.url, file.size)
         self._check(size, any(job.reducer is not None for job in self._jobs))
         if output is not None:
             refuse_overlap(output, [file.url for file in files])
             self._open_output(output)
-        reads = input_format(self._jobs[0].input_format)
-        splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
+        split_size = self._settings.split_size
+        if _sorts_arrays(self._jobs[0]):  # what a map task makes of its split stays in memory
+            split_size = min(split_size, self._settings.memory // 4)
+        splits = plan_splits(files, reads, split_size, self._settings.workers)
         self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
         title = " | ".join(job.title for job in self._jobs)
         self._open_notebook(title, output)
         self._written += [driver_key(self.id), cancel_key(self.id)]
+        self._code = code
         self._pulse.begin(title, outline(len(splits), counts))
-        ship = Shipping(self.id, self._storage, self._seal, self._written)
+        ship = self._ship
         side_files = [ship.files(job) for job in self._jobs]
         codes, bundle = ship.code(code, bundled=not self._executor.in_process)
         ship.description(self._jobs, files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
@@ -151,7 +165,8 @@ class JobRun:
                 "files": side_files[number],
                 "output": self._output.url if self._output is not None and last else "",
             }
-            legs.append(Leg(partitions=partitions_here, shipped=shipped))
+            fitted = bool(partitions_here) and is_fitted(self._jobs[number].partitioner)
+            legs.append(Leg(partitions=partitions_here, shipped=shipped, fitted=fitted))
         course = Course(
             job=self.id,
             title=title,
@@ -228,7 +243,7 @@ class JobRun:
         for number, leg in enumerate(course.legs):
             if number:
                 rows = block_rows(commits, self._share(commits))
-            commits = self._run_leg(rows, leg)
+            commits = self._run_leg(rows, self._fit(number, leg, rows, commits) if leg.fitted else leg)
         return self._result(commits, began, course, reads_back)
 
     def _check(self, size: int, shuffles: bool) -> None:  # noqa: FBT001 - where a flag is all that is asked
@@ -252,7 +267,39 @@ class JobRun:
         if chosen:
             return chosen
         workers = self._settings.workers
-        return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
+        # A partition of arrays is sorted as one, so it should fit well into memory.
+        share = min(_BYTES_PER_PARTITION, self._settings.memory // 8) if _sorts_arrays(job) else _BYTES_PER_PARTITION
+        return workers * max(1, -(-size // (share * workers)))
+
+    def _fit(self, number: int, leg: Leg, rows: Sequence[Any], commits: Sequence[Commit]) -> Leg:
+        """The leg with its partitioner fitted to a sample of the keys, which is a round of its own.
+
+        Args:
+            number: of the leg.
+            leg: as it was shipped.
+            rows: of its map round.
+            commits: of the leg before.
+        """
+        if self._jobs:
+            stages = stages_of(self._jobs[number])
+        else:
+            stages = load_shipped(leg.shipped["code"], leg.shipped["bundle"], self._storage, self._seal)
+        partitioner: Any = stages.partitioner
+        wanted = partitioner.sample * leg.partitions
+        if number:
+            places = block_places(commits, len(rows), wanted, leg.partitions)
+        else:
+            places = segment_places(rows, stages.input_format, wanted, leg.partitions)
+        sampled: list[Commit] = []
+        if places:
+            dealt = deal(places, self._settings.workers)
+            sampled = self._round("sample", dealt, leg.partitions, leg.shipped, None).run()
+        if str(number) not in self._fitted:
+            sample = read_sample(self._storage, self._seal, sampled)
+            fitted = stages._replace(partitioner=partitioner.fit(sample, leg.partitions))
+            self._fitted[str(number)] = self._ship.stages(self._code.again(fitted))
+            self._notebook.write(fitted=self._fitted)
+        return dataclasses.replace(leg, shipped={**leg.shipped, "code": self._fitted[str(number)]})
 
     def _run_leg(self, rows: Sequence[Any], leg: Leg) -> list[Commit]:
         partitions, common = leg.partitions, leg.shipped
@@ -283,24 +330,17 @@ class JobRun:
         """
         number = str(len(self._rounds))
         if number not in self._exchanges:
-            self._exchanges[number] = self._choose(commits, partitions)
+            receipts, settings = _receipts(commits), self._settings
+            self._exchanges[number] = choose_exchange(
+                settings.exchange, receipts, partitions, settings.workers, self._shuffle.costs
+            )
             self._notebook.write(exchanges=self._exchanges)
         groups = self._exchanges[number]
         return None if groups is None else Groups(*groups)
 
-    def _choose(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
-        settings = self._settings
-        match settings.exchange:
-            case "direct":
-                return None
-            case "two-level":
-                return group(Load(len(commits), partitions, 0), settings.workers)
-            case _:
-                return plan_exchange(_receipts(commits), partitions, settings.workers, self._shuffle.costs)
-
     def _round(
         self,
-        kind: Literal["map", "merge", "reduce"],
+        kind: Kind,
         rows: Sequence[Any],
         partitions: int,
         common: dict[str, Any],
@@ -344,7 +384,7 @@ class JobRun:
         if self._jobs:
             return output_format(self._jobs[-1].output_format)
         shipped = course.legs[-1].shipped
-        return load_output_format(shipped["code"], shipped["bundle"], self._storage, self._seal)
+        return load_shipped(shipped["code"], shipped["bundle"], self._storage, self._seal).output_format
 
     def _result(
         self, commits: Sequence[Commit], began: float, course: Course, reads_back: OutputFormat
@@ -379,7 +419,8 @@ class JobRun:
             self._notebook.close()
             return
         how = "done" if problem is None else _HOW.get(type(problem), "failed")
-        self._clear_output()
+        if self._output is not None:
+            self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
         if self._settings.keep_intermediates:
             if driver_key(self.id) in self._written or self._earlier:
                 self._pulse.end(how)
@@ -392,10 +433,6 @@ class JobRun:
         self._notebook.write(left=result, secret=None, course=None)
         if result is None:  # else it is held until the result is closed
             self._notebook.close()
-
-    def _clear_output(self) -> None:
-        if self._output is not None:
-            self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
 
     def _delete(self, *, failed: bool) -> None:
         """Delete what this run wrote and nobody needs any more, by the names it is known to have written."""
@@ -410,6 +447,11 @@ class JobRun:
             # What attempts of the drivers before have written has names that are not known here.
             output = None if self._output is None else self._output.store
             clear(find_leftovers(self.id, self._inner, self._shuffle, output), kept)
+
+
+def _sorts_arrays(job: AnyJob) -> bool:
+    """Whether arrays are shuffled, as they are."""
+    return isinstance(job.reducer, ARRAYS)
 
 
 def _receipts(commits: Sequence[Commit]) -> list[Receipt]:

@@ -35,13 +35,12 @@ class Shipping:
 
     def code(self, code: Package, *, bundled: bool) -> tuple[list[str], str]:
         """Put the code; returns the keys of the stages, and of the bundle, or "" if there is none or need be none."""
-        pieces = [*code.stages, code.bundle] if bundled and code.bundle else [*code.stages]
-        keys = []
-        for piece in pieces:
-            key = code_key(self._job, hashlib.sha256(piece).hexdigest())
-            keys.append(self._put(key, self._seal.wrap(key, piece)))
-        count = len(code.stages)
-        return keys[:count], keys[-1] if len(keys) > count else ""
+        bundle = self._piece(code.bundle) if bundled and code.bundle else ""
+        return list(map(self._piece, code.stages)), bundle
+
+    def stages(self, stages: bytes) -> str:
+        """Put stages, pickled, that are not those that the job began with; returns their key."""
+        return self._piece(stages)
 
     def files(self, job: Job[Any, Any, Any, Any, Any]) -> dict[str, str]:
         """Put a job's side files; returns their keys by name.
@@ -74,6 +73,10 @@ class Shipping:
             **fields,
         }
         self._put(job_key(self._job), json.dumps(description, indent=1).encode())
+
+    def _piece(self, piece: bytes) -> str:
+        key = code_key(self._job, hashlib.sha256(piece).hexdigest())
+        return self._put(key, self._seal.wrap(key, piece))
 
     def _put(self, key: str, data: bytes) -> str:
         self._written.append(key)

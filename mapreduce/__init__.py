@@ -6,6 +6,8 @@ Write a `Mapper` and a `Reducer`, put them into a `Job`, and let a `driver.Drive
 from __future__ import annotations
 
 from mapreduce import _neighbours
+from mapreduce.batches import BatchMapper, BatchReducer, BlockReducer, Groups
+from mapreduce.blocks import Block
 from mapreduce.errors import (
     AuthenticationError,
     BlockError,
@@ -25,6 +27,8 @@ from mapreduce.errors import (
 )
 from mapreduce.formats import (
     CsvInput,
+    FixedInput,
+    FixedOutput,
     InputFormat,
     JsonLinesInput,
     JsonLinesOutput,
@@ -36,16 +40,25 @@ from mapreduce.formats import (
 )
 from mapreduce.job import Job
 from mapreduce.partition import HashPartitioner, Partitioner
+from mapreduce.ranges import ByRange
 from mapreduce.stages import Fold, FoldBy, Mapper, Reducer, Task
 
 __all__ = [
     "AuthenticationError",
+    "BatchMapper",
+    "BatchReducer",
+    "Block",
     "BlockError",
+    "BlockReducer",
+    "ByRange",
     "CodeError",
     "ConfigError",
     "CsvInput",
+    "FixedInput",
+    "FixedOutput",
     "Fold",
     "FoldBy",
+    "Groups",
     "HashPartitioner",
     "InputError",
     "InputFormat",

@@ -1,5 +1,8 @@
 """Blocks: self-describing, authenticated, compressed runs of records.
 
+Keys that are an array that is a view into the array of the values, as the first bytes of each record
+are, are no column of their own: they are described, and the values stored once.
+
 A block on the wire:
 
     offset  bytes
@@ -9,7 +12,7 @@ A block on the wire:
     16      8      length of the body before compression, little-endian
     24      ...    header: JSON, padded with spaces so that the body starts at a multiple of 64
     ...     ...    body: the columns' buffers, each padded to a multiple of 64 unless compressed
-    end-32  32     tag: HMAC-SHA256 of all before, in the block's context
+    end-32  32     tag: keyed BLAKE3 of all before, in the block's context
 
 The tag is checksum and authentication in one: nothing of the body is interpreted before it agrees.
 Blocks lie back to back in an object; their lengths say where the next begins.
@@ -19,10 +22,19 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-from mapreduce.columns import Buffer, Column, decode_column, encode_column
+from mapreduce.columns import (
+    Buffer,
+    Column,
+    decode_column,
+    decode_view,
+    describe_array,
+    describe_view,
+    encode_column,
+    encode_view,
+)
 from mapreduce.errors import BlockError
 from mapreduce.seal import TAG_SIZE, Seal
 
@@ -33,6 +45,8 @@ _ALIGN = 64
 _LEVEL = 1
 # Blocks of fewer bytes are mostly header; compressing them gains nothing worth an import.
 _SMALL = 512
+# Bytes that tell whether compression gains anything.
+_PROBE = 1 << 14
 
 
 class Readable(Protocol):
@@ -45,11 +59,11 @@ class Readable(Protocol):
 class Block(NamedTuple):
     """Records as two columns of equal length: lists, or NumPy arrays."""
 
-    keys: Sequence[Any]
-    values: Sequence[Any]
+    keys: Any
+    values: Any
 
 
-def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context: str) -> bytes:
+def encode_block(keys: Any, values: Any, seal: Seal, context: str, *, compress: bool = True) -> bytes:
     """The block of these records.
 
     Args:
@@ -57,6 +71,7 @@ def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context
         values: a column of n values.
         seal: of the job whose block it is.
         context: names the place of the block; decoding it anywhere else fails.
+        compress: whether to compress it where that gains a tenth.
 
     Raises:
         ValueError: the columns differ in length.
@@ -64,17 +79,56 @@ def encode_block(keys: Sequence[Any], values: Sequence[Any], seal: Seal, context
     """
     if len(keys) != len(values):
         raise ValueError(f"a block needs as many keys as values, not {len(keys)} and {len(values)}")
-    columns = [encode_column(keys), encode_column(values)]
-    body, compression, plain = _pack(columns)
+    columns = [encode_view(keys, values) or encode_column(keys), encode_column(values)]
+    body, compression, plain = _pack(columns, compress=compress)
     header = {
         "n": len(keys),
         "z": compression,
         "c": [[column.kind, column.detail, [memoryview(b).nbytes for b in column.buffers]] for column in columns],
     }
-    head = json.dumps(header, separators=(",", ":")).encode()
-    head += b" " * (-(_PREFIX.size + len(head)) % _ALIGN)
-    prefix = _PREFIX.pack(_MAGIC, len(head), len(body), plain)
-    return b"".join((prefix, head, body, seal.tag(context, prefix, head, body)))
+    head = _head(header, len(body), plain)
+    return b"".join((head, body, seal.tag(context, head, body)))
+
+
+def _head(header: dict[str, Any], size: int, plain: int) -> bytes:
+    """The bytes before the body, whose sizes are given as written and before compression."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(_PREFIX.size + len(text)) % _ALIGN)
+    return _PREFIX.pack(_MAGIC, len(text), size, plain) + text
+
+
+class Layout(NamedTuple):
+    """How a block of two arrays lies in memory, before its arrays are there.
+
+    Attributes:
+        head: its first bytes.
+        keys: offset of the keys; None where they are a view into the values.
+        values: offset of the values.
+        size: bytes in all.
+    """
+
+    head: bytes
+    keys: int | None
+    values: int
+    size: int
+
+
+def lay_out(count: int, keys: Any, values: Any) -> Layout:
+    """The layout of a block of `count` records of the kinds that the arrays `keys` and `values` hold.
+
+    So a block can be put together where it will stay: the arrays first, `head`, then `seal_block`.
+    """
+    columns = [describe_view(keys, values) or describe_array(keys, count), describe_array(values, count)]
+    sizes = [sum(column[2]) for column in columns]
+    ends = [size + -size % _ALIGN for size in sizes]
+    header = {"n": count, "z": "none", "c": columns}
+    head = _head(header, sum(ends), sum(ends))
+    return Layout(head, len(head) if columns[0][2] else None, len(head) + ends[0], len(head) + sum(ends) + TAG_SIZE)
+
+
+def seal_block(block: memoryview, seal: Seal, context: str) -> None:
+    """Write the tag at the end of a block that is otherwise complete."""
+    block[-TAG_SIZE:] = seal.tag(context, block[:-TAG_SIZE])
 
 
 def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
@@ -92,8 +146,9 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
         import zstandard
 
         body = memoryview(zstandard.ZstdDecompressor().decompress(body, max_output_size=plain))
-    columns = _unpack(header, memoryview(body))
-    keys, values = (decode_column(column, header["n"]) for column in columns)
+    first, second = _unpack(header, memoryview(body))
+    values = decode_column(second, header["n"])
+    keys = decode_view(first, values) if first.kind == "v" else decode_column(first, header["n"])
     if not len(keys) == len(values) == header["n"]:
         raise BlockError(f"block {context} holds {len(keys)} keys and {len(values)} values, not {header['n']}")
     return Block(keys, values)
@@ -170,21 +225,32 @@ def _read(stream: Readable, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pack(columns: list[Column]) -> tuple[bytes, str, int]:
+def _pack(columns: list[Column], *, compress: bool) -> tuple[bytes, str, int]:
     """The body, its compression ('zstd', or 'none' where that gains less than a tenth) and its plain size."""
     buffers = [buffer for column in columns for buffer in column.buffers]
     total = sum(memoryview(buffer).nbytes for buffer in buffers)
-    if total >= _SMALL:
+    if compress and total >= _SMALL:
         import zstandard
 
-        packed: bytes = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(buffers))
-        if len(packed) < 0.9 * total:
-            return packed, "zstd", total
+        compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        # Much that cannot be compressed shows it in a part; trying takes as long as all else that is done with it.
+        if total < 4 * _PROBE or any(_gains(compressor, buffer) for buffer in buffers):
+            packed: bytes = compressor.compress(b"".join(buffers))
+            if len(packed) < 0.9 * total:
+                return packed, "zstd", total
     parts: list[Buffer] = []
     for buffer in buffers:
         parts += (buffer, bytes(-memoryview(buffer).nbytes % _ALIGN))
     body = b"".join(parts)
     return body, "none", len(body)
+
+
+def _gains(compressor: Any, buffer: Buffer) -> bool:
+    """Whether the middle of `buffer` can be compressed."""
+    view = memoryview(buffer).cast("B")
+    start = max(0, view.nbytes - _PROBE) // 2
+    probe = view[start : start + _PROBE]
+    return len(compressor.compress(probe)) < 0.9 * len(probe)
 
 
 def _unpack(header: dict[str, Any], body: memoryview) -> list[Column]:

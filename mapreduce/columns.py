@@ -8,6 +8,7 @@ one letter, so that a block says itself how its columns are read.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import sys
 from array import array
@@ -54,6 +55,52 @@ def encode_column(values: Sequence[Any]) -> Column:
 def decode_column(column: Column, count: int) -> Sequence[Any]:
     """The `count` values of `column`: a list, or a NumPy array that shares the buffer's memory."""
     return _DECODERS[column.kind](column.detail, column.buffers, count)
+
+
+def encode_view(keys: Any, values: Any) -> Column | None:
+    """The column of an array that is a view into each item of the array `values`; None where `keys` is none."""
+    offset = view_offset(keys, values)
+    return None if offset is None else Column("v", [offset, _describe(keys.dtype), list(keys.shape[1:])], [])
+
+
+def describe_array(values: Any, count: int) -> list[Any]:
+    """Kind, detail and sizes of the column of an array of `count` items like those of `values`."""
+    size = count * values.dtype.itemsize * math.prod(values.shape[1:])
+    return ["n", [_describe(values.dtype), [count, *values.shape[1:]]], [size]]
+
+
+def describe_view(keys: Any, values: Any) -> list[Any] | None:
+    """Kind, detail and sizes of the column of keys that are a view into `values`; None where they are none."""
+    column = encode_view(keys, values)
+    return None if column is None else [column.kind, column.detail, []]
+
+
+def decode_view(column: Column, values: Any) -> Any:
+    """The array that `encode_view` described, as a view into `values`."""
+    offset, dtype, shape = column.detail
+    return view_into(values, offset, _dtype(dtype), shape)
+
+
+def view_offset(keys: Any, values: Any) -> int | None:
+    """Where in each item of `values`, in bytes, the item of `keys` lies; None unless all lie in one place."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(keys, numpy.ndarray) or not isinstance(values, numpy.ndarray):
+        return None
+    if not len(keys) or len(keys) != len(values) or keys.strides[0] != values.strides[0] or keys.dtype.hasobject:
+        return None
+    item, whole = keys[:1], values[:1]
+    # Not .ctypes, which takes longer than all else here.
+    offset = int(keys.__array_interface__["data"][0] - values.__array_interface__["data"][0])
+    packed = item.flags.c_contiguous and whole.flags.c_contiguous and whole.nbytes == values.strides[0]
+    return offset if packed and 0 <= offset <= whole.nbytes - item.nbytes else None
+
+
+def view_into(values: Any, offset: int, dtype: Any, shape: Sequence[int]) -> Any:
+    """The array whose items, of `dtype` and `shape`, lie `offset` bytes behind the beginning of each of `values`."""
+    import numpy as np
+
+    within = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return np.ndarray((len(values), *shape), dtype, values.data, offset, (values.strides[0], *within))
 
 
 def _encode_text(values: Sequence[str]) -> Column | None:

@@ -1,4 +1,4 @@
-"""Which partition, and so which reduce task, a key belongs to."""
+"""Which partition, and so which reduce task, a key belongs to: by hash."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ class HashPartitioner:
     def __call__(self, key: Any, partitions: int, /) -> int:
         """The partition of `key`; raises KeyTypeError where it has no stable hash."""
         return crc32(canonical(key)) % partitions
+
+    def partition_array(self, keys: Any, partitions: int, /) -> Any:
+        """The partition of each key of an array that `arrays.keys.canonical_keys` gave, as an array of integers."""
+        from mapreduce.arrays.hashing import hash_partitions
+
+        return hash_partitions(keys, partitions)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is HashPartitioner
@@ -56,3 +62,30 @@ def partition_all(partitioner: Partitioner, keys: Sequence[Any], partitions: int
                 f" {partitions - 1}"
             )
     return list(map(int, found))
+
+
+def partition_array(partitioner: Partitioner, keys: Any, partitions: int) -> Any:
+    """The partition of each key of an array, as an array of integers.
+
+    Args:
+        partitioner: one that has a method `partition_array(keys, partitions)`.
+        keys: as `arrays.keys.canonical_keys` gives them.
+        partitions: how many there are.
+
+    Raises:
+        ConfigError: it has none, or gave something other than 0 ... partitions - 1.
+        KeyTypeError: the partitioner cannot take keys of this dtype.
+    """
+    method = getattr(partitioner, "partition_array", None)
+    if method is None:
+        raise ConfigError(
+            f"the partitioner {partitioner!r} takes keys one by one: give it a method partition_array(self, keys,"
+            " partitions) that returns an array of integers, to be used with batches"
+        )
+    found = method(keys, partitions)
+    if len(found) != len(keys) or (len(found) and not 0 <= int(found.min()) <= int(found.max()) < partitions):
+        raise ConfigError(
+            f"the partitioner {partitioner!r} gave {found!r:.200} for {len(keys)} keys: partition_array must give as"
+            f" many integers from 0 to {partitions - 1}"
+        )
+    return found

@@ -6,27 +6,32 @@ bucket still cannot make bytes that a worker or the driver would load.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 
+from blake3 import blake3
+
 from mapreduce.errors import AuthenticationError
 
-TAG_SIZE = 32  # bytes of HMAC-SHA256
+TAG_SIZE = 32  # bytes of keyed BLAKE3
+
+# Every byte of a shuffle is tagged once and checked once. BLAKE3 with a key is a MAC as HMAC-SHA256 is,
+# and takes a third of its time where processors have instructions for SHA-256, a tenth where not.
+_PURPOSE = "bsp-mapreduce 2025 tags of a job"
 
 
 class Seal:
-    """Tags bytes with HMAC-SHA256 under one job's secret.
+    """Tags bytes with keyed BLAKE3 under one job's secret.
 
     Every tag covers a context (which object, which part of it) besides the bytes, so authentic bytes
     do not pass for others that the same job made.
     """
 
-    __slots__ = ("_secret", "secret")
+    __slots__ = ("_keyed", "secret")
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
-        self._secret = hmac.new(secret, digestmod=hashlib.sha256)
+        self._keyed = blake3(key=blake3(secret, derive_key_context=_PURPOSE).digest())
 
     @classmethod
     def fresh(cls) -> Seal:
@@ -36,7 +41,7 @@ class Seal:
     def tag(self, context: str, *parts: bytes | memoryview) -> bytes:
         """The tag, `TAG_SIZE` bytes, of the concatenated `parts` in `context`."""
         name = context.encode("utf-8", "surrogatepass")
-        mac = self._secret.copy()
+        mac = self._keyed.copy()
         mac.update(len(name).to_bytes(4, "little"))
         mac.update(name)
         for part in parts:

@@ -71,11 +71,14 @@ class Receipt(NamedTuple):
 
 
 class Partitioned(NamedTuple):
-    """One partition of what a map attempt writes: its blocks, made when they are asked for."""
+    """One partition of what a map attempt writes: its blocks, made when they are asked for.
+
+    A block may lie in memory that is used again when `write` has returned.
+    """
 
     partition: int
     records: int
-    blocks: Iterable[bytes]
+    blocks: Iterable[bytes | memoryview]
 
 
 class Costs(NamedTuple):
@@ -106,11 +109,13 @@ class ShuffleStore(ABC):
         requests: counts of what was asked of this instance.
         window: bytes, at most, that reading may hold beside the block that it gives.
         costs: what small requests cost.
+        near: whether bytes cost so little that compressing arrays takes longer than moving them.
     """
 
     url: str
     window: int = 64 << 20
     costs: Costs = Costs()
+    near: bool = False
 
     def __init__(self) -> None:
         self.requests = Requests()

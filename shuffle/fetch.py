@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ from mapreduce.objectstore import ObjectStore
 _LATENCY, _RATE = 0.015, 150e6
 # A read that takes this many times as long as others did is begun a second time, but none sooner than this.
 _SLOW, _SOONEST = 4.0, 0.25
+# Ranges of fewer bytes are read into memory of their own: the C library uses that again.
+_FRESH = 1 << 20
 # Reads that must have ended before there is anything to compare with; until then reads have this long.
 _LEARNT, _UNKNOWN = 8, 3.0
 _REMEMBERED = 64
@@ -78,7 +81,7 @@ class Fetcher:
             BlockError: an object ends before its range does.
         """
         if self._store.concurrency == 1:
-            yield from map(self._read, ranges)
+            yield from self._near(ranges)
             return
         left = deque(ranges)
         if not left:
@@ -99,6 +102,24 @@ class Fetcher:
                 held -= span.size
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _near(self, ranges: Iterable[Range]) -> Iterator[Buffer]:
+        """The bytes of each range, one after the other; the memory of one is used again once nobody refers to it."""
+        memory = bytearray()
+        alone = sys.getrefcount(memory)
+        for span in ranges:
+            if span.size < _FRESH:
+                yield self._read(span)
+                continue
+            if len(memory) < span.size or sys.getrefcount(memory) > alone:
+                memory = bytearray(span.size)
+            filled = 0
+            with self._store.open(span.key, span.start, span.end) as stream, memoryview(memory) as view:
+                while count := stream.readinto(view[filled : span.size]):  # type: ignore[attr-defined]  # as all have
+                    filled += count
+            if filled != span.size:
+                raise _short(span, filled)
+            yield memoryview(memory)[:filled]
 
     def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[Buffer]) -> Buffer:
         """What a read gives, or the second one that is begun when the first is slow."""
@@ -124,8 +145,12 @@ class Fetcher:
     def _read(self, span: Range) -> Buffer:
         data = self._store.view(span.key, span.start, span.end)
         if len(data) != span.size:
-            raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
+            raise _short(span, len(data))
         return data
+
+
+def _short(span: Range, size: int) -> BlockError:
+    return BlockError(f"{span.key} ends early: {size} of {span.size} bytes from offset {span.start}")
 
 
 def _expected(size: int) -> float:

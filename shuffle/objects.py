@@ -33,7 +33,8 @@ class ObjectShuffle(ShuffleStore):
         self.store = store
         self.url = store.url
         self.requests = store.requests
-        if store.concurrency > 1:
+        self.near = store.concurrency == 1
+        if not self.near:
             self.costs = Costs(request=_LATENCY / store.concurrency, rate=_REQUESTS)
 
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:

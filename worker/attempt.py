@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import operator
+import sys
 import time
 from collections import Counter
 from typing import Any, Literal
 
+from mapreduce.batches import ARRAYS
 from mapreduce.errors import LostBlocks
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle.base import Receipt
 from worker.budget import Budget, peak_bytes
-from worker.code import load_stages, side_files
+from worker.code import Stages, load_stages, side_files
 from worker.context import Context
 from worker.layout import done_key, failed_key
 from worker.map_task import run_map
@@ -56,7 +58,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     started = time.time()
     try:
         context = _open(payload, storage, access, seal, own_process=own_process)
-        receipt, part = _run(context)
+        receipt, part = _work(context)
         record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit) as error:
         _put_failure(payload, storage, seal, context, error)
@@ -73,21 +75,10 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     return "superseded"
 
 
-def _run(context: Context) -> tuple[Receipt | None, Part | None]:
-    """Run the task; returns what it wrote to the shuffle, and the part that it wrote."""
-    match context.payload.kind:
-        case "map":
-            return run_map(context)
-        case "merge":
-            return run_merge(context), None
-        case "reduce":
-            return None, run_reduce(context)
-
-
 def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *, own_process: bool) -> Context:
     job, round_number, task, attempt = payload.attempt
-    budget = Budget(payload.memory, own_process=own_process)
     stages = load_stages(payload, storage, seal)
+    budget = Budget(payload.memory, own_process=own_process, kept=_kept(stages))
     key, start, end = payload.row
     row = json.loads(seal.unwrap(f"{key}/{task}", storage.get(key, start, end)))
     files = side_files(payload, storage)
@@ -102,6 +93,40 @@ def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *,
         budget=budget,
         stores=[storage],
     )
+
+
+def _kept(stages: Stages) -> int:
+    """Bytes that this process keeps from the attempt before and can use again; given back if this one cannot."""
+    module = sys.modules.get("worker.batch.scratch")
+    if module is None:
+        return 0
+    if not stages.batched:
+        module.forget()
+    size: int = module.kept()
+    return size
+
+
+def _work(context: Context) -> tuple[Receipt | None, Part | None]:
+    """Do what the task is for; returns what was written to the shuffle, or the part that was written."""
+    match context.payload.kind, context.stages:
+        case "sample", _:
+            from worker.sample_task import run_sample
+
+            return None, run_sample(context)
+        case "map", stages if stages.batched:
+            from worker.batch.mapping import run_batch_map
+
+            return run_batch_map(context)
+        case "map", _:
+            return run_map(context)
+        case "merge", _:
+            return run_merge(context), None
+        case _, stages if isinstance(stages.reducer, ARRAYS):
+            from worker.batch.reducing import run_batch_reduce
+
+            return None, run_batch_reduce(context)
+        case _:
+            return None, run_reduce(context)
 
 
 def _record(context: Context, receipt: Receipt | None, part: Part | None, started: float) -> dict[str, Any]:

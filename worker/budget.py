@@ -25,9 +25,11 @@ class Budget:
         resident: gives the resident bytes of the process now.
         own_process: whether the process is a worker's own. Otherwise (inline) what it holds already
             is not counted.
+        kept: resident bytes that the attempt may use again.
 
     Attributes:
         limit: resident bytes at which to spill.
+        room: bytes that the process may grow by, of which half is left for what cannot be foreseen.
         block: bytes that a block for the shuffle or the output should hold.
         run_block: bytes that a block of a spilled run should hold; many runs are read at once.
         window: bytes of shuffle data that may be read ahead.
@@ -36,11 +38,14 @@ class Budget:
         spilled: bytes written to local disk so far.
     """
 
-    def __init__(self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True) -> None:
+    def __init__(
+        self, memory: int, resident: Callable[[], int] | None = None, *, own_process: bool = True, kept: int = 0
+    ) -> None:
         self.resident = resident or resident_bytes
-        base = self.resident()
+        base = self.resident() - kept
         room = max(_MINIMUM, memory - base if own_process else memory)
         self.limit = base + int(room * _SHARE)
+        self.room = room
         self.block = max(1 << 16, min(1 << 20, room // 64))
         self.run_block = max(1 << 14, min(1 << 20, room // 640))
         self.window = min(64 << 20, room // 8)

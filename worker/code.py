@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+from mapreduce.batches import ARRAYS, BatchMapper, BatchReducer, BlockReducer
 from mapreduce.errors import CodeError, StoreError
 from mapreduce.formats import InputFormat, OutputFormat
 from mapreduce.objectstore import ObjectStore
@@ -27,13 +28,20 @@ from worker.payload import PYTHON, Payload
 class Stages(NamedTuple):
     """What is shipped of a job: the objects that its attempts work with."""
 
-    mapper: Mapper[Any, Any, Any] | None
+    mapper: Mapper[Any, Any, Any] | BatchMapper[Any] | None
     combiner: Callable[[Iterable[Any]], Any] | None
-    reducer: Reducer[Any, Any, Any, Any] | Fold[Any, Any, Any, Any, Any] | None
+    reducer: Reducer[Any, Any, Any, Any] | Fold[Any, Any, Any, Any, Any] | BatchReducer | BlockReducer | None
     partitioner: Partitioner
     input_format: InputFormat[Any]
     output_format: OutputFormat
     fused: FusedMap | None = None
+    order: str | None = None
+    sort_values: Callable[[Any], Any] | bool | None = None
+
+    @property
+    def batched(self) -> bool:
+        """Whether the map tasks work in batches."""
+        return isinstance(self.mapper, BatchMapper) or (self.mapper is None and isinstance(self.reducer, ARRAYS))
 
 
 class _Warm:
@@ -76,8 +84,8 @@ def _unpickle(code: bytes) -> Stages:
     return stages
 
 
-def load_output_format(code: str, bundle: str, store: ObjectStore, seal: Seal) -> OutputFormat:
-    """How the output is written of the job whose code and bundle have these keys.
+def load_shipped(code: str, bundle: str, store: ObjectStore, seal: Seal) -> Stages:
+    """The stages of the job whose code and bundle have these keys.
 
     Raises:
         CodeError: its code does not load here.
@@ -85,7 +93,7 @@ def load_output_format(code: str, bundle: str, store: ObjectStore, seal: Seal) -
     """
     _install(bundle, store, seal)
     stages: Stages = _unpickle(seal.unwrap(code, store.get(code)))
-    return stages.output_format
+    return stages
 
 
 def code_of_file(make: Callable[..., CodeType], arguments: tuple[Any, ...], file: str) -> CodeType:

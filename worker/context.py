@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, starmap
@@ -12,7 +13,8 @@ from mapreduce.errors import MapReduceError
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
-from shuffle import ShuffleStore, open_shuffle
+from shuffle import Receipt, ShuffleStore, open_shuffle
+from shuffle.base import Partitioned
 from worker.budget import Budget
 from worker.code import Stages
 from worker.layout import out_key, temporary_key
@@ -26,7 +28,7 @@ class Context:
     """The payload of an attempt, opened up.
 
     Attributes:
-        measured: what the attempt counts for its metrics: records and bytes.
+        measured: what the attempt counts for its metrics: records, bytes and seconds.
         record: gives the repr of what user code was given last, for errors.
     """
 
@@ -38,7 +40,7 @@ class Context:
     stages: Stages
     task: Task
     budget: Budget
-    measured: dict[str, int] = field(default_factory=lambda: {"records_in": 0, "bytes_in": 0})
+    measured: dict[str, Any] = field(default_factory=lambda: {"records_in": 0, "bytes_in": 0, "shuffle_seconds": 0.0})
     record: Callable[[], str] = lambda: ""
     stores: list[Any] = field(default_factory=list)
 
@@ -48,6 +50,14 @@ class Context:
         shuffle.window = self.budget.window
         self.stores.append(shuffle)
         return shuffle
+
+    def write(self, partitions: Iterable[Partitioned]) -> Receipt:
+        """Write to the job's shuffle store what a map attempt made."""
+        shuffle = self.shuffle()
+        began = time.perf_counter()
+        receipt = shuffle.write(self.payload.attempt, partitions)
+        self.measured["shuffle_seconds"] += time.perf_counter() - began
+        return receipt
 
     def part(self) -> PartWriter:
         """The attempt's part of the output."""

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from worker.attempt import run_attempt
 from worker.payload import Payload
+from worker.processor import prepare
 
 _LENGTH = struct.Struct("<I")
 
@@ -50,6 +51,7 @@ def main(requests: int, answers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     os.dup2(2, 1)  # what user code prints is for the person, not for the driver's standard output
     _keep_to_ourselves(requests, answers)
+    prepare()
     # Records are many and short-lived; a collection every 700 of them finds nothing.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from operator import length_hint
 from typing import Any
 
-from mapreduce.blocks import decode_block, read_frames
+from mapreduce.batches import rows_of
+from mapreduce.blocks import Block, decode_block, read_frames
 from mapreduce.formats import Segment
 from mapreduce.objectstore.registry import open_object
 from mapreduce.stages import Fold
@@ -28,15 +29,16 @@ def run_map(context: Context) -> tuple[Receipt | None, Part | None]:
         with context.part() as part:
             _map(context, part.add)
             return None, part.finish()
-    sink = _sink(context)
+    sink = record_sink(context)
     reducer = context.stages.reducer
     # A fold works here already, and may need its setup.
     with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
         _map(context, sink.add, sink)
-    return context.shuffle().write(context.payload.attempt, sink.finish()), None
+    return context.write(sink.finish()), None
 
 
-def _sink(context: Context) -> Sink:
+def record_sink(context: Context) -> Sink:
+    """Where pairs go that are taken one by one."""
     payload, stages = context.payload, context.stages
     blocks = PartitionedBlocks(stages.partitioner, payload.partitions, context.seal, payload.attempt, context.budget)
     table = mapping_table(context.budget, lambda table: flush(table, blocks), stages.combiner, stages.reducer)
@@ -46,14 +48,14 @@ def _sink(context: Context) -> Sink:
 
 
 def _map(context: Context, add: Callable[[Pairs], None], sink: Sink | None = None) -> None:
-    mapper = context.stages.mapper
+    mapper: Any = context.stages.mapper
     if mapper is None:
-        for records in _records(context):
-            add(map(_pair, records))
+        for records in records_of(context):
+            add(map(pair, records))
         return
     adding = sink.adding(mapper, context.stages.fused) if sink is not None else None
     with running(context, mapper):
-        for records in _slices(context, _records(context)):
+        for records in _slices(context, records_of(context)):
             items = iter(records)
             context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
             if adding is not None:
@@ -81,7 +83,7 @@ def _current(records: list[Any], items: Iterator[Any]) -> str:
     return short(records[len(records) - length_hint(items) - 1])
 
 
-def _pair(record: Any) -> tuple[Any, Any]:
+def pair(record: Any) -> tuple[Any, Any]:
     """A record of a job without a mapper."""
     if isinstance(record, tuple | list) and len(record) == 2:
         return record[0], record[1]
@@ -91,16 +93,17 @@ def _pair(record: Any) -> tuple[Any, Any]:
     )
 
 
-def _records(context: Context) -> Iterator[list[Any]]:
+def records_of(context: Context) -> Iterator[list[Any]]:
     """The split's records in lists, whatever the split consists of."""
     for kind, *fields in context.row:
         if kind == "segment":
-            yield from _read_segment(context, Segment(*fields))
+            yield from read_segment(context, Segment(*fields))
         else:
-            yield from _read_blocks(context, *fields)
+            yield from read_blocks_of_pairs(context, *fields)
 
 
-def _read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
+def read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
+    """The records of a segment, in lists."""
     context.task.source = segment.url
     store, key = open_object(segment.url, context.access)
     context.stores.append(store)
@@ -110,11 +113,17 @@ def _read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
         yield records
 
 
-def _read_blocks(context: Context, key: str, first: int, start: int, end: int) -> Iterator[list[Any]]:
+def read_blocks_of_pairs(context: Context, *fields: Any) -> Iterator[list[Any]]:
+    """The pairs of `read_blocks`, in lists."""
+    for keys, values in read_blocks(context, *fields):
+        yield list(zip(rows_of(keys), rows_of(values), strict=True))
+
+
+def read_blocks(context: Context, key: str, first: int, start: int, end: int) -> Iterator[Block]:
     """Pairs that a round before wrote: the blocks from number `first` on, bytes `start` to `end` of `key`."""
     context.measured["bytes_in"] += end - start
     with context.storage.open(key, start, end) as stream:
-        for number, block in enumerate(read_frames(stream, end - start, key), first):
-            keys, values = decode_block(block, context.seal, part_context(key, number))
-            context.measured["records_in"] += len(keys)
-            yield list(zip(keys, values, strict=True))
+        for number, data in enumerate(read_frames(stream, end - start, key), first):
+            block = decode_block(data, context.seal, part_context(key, number))
+            context.measured["records_in"] += len(block.keys)
+            yield block

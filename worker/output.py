@@ -9,7 +9,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from mapreduce.blocks import encode_block, plain_size
+from mapreduce.batches import rows_of
+from mapreduce.blocks import Block, encode_block, plain_size
 from mapreduce.errors import OutputError
 from mapreduce.formats import OutputFormat
 from mapreduce.objectstore import ObjectStore
@@ -21,6 +22,8 @@ from worker.tables import Pairs, columns
 
 # Pairs taken from user code before memory is looked at.
 _LOOK = 1024
+# Pairs of arrays that are taken apart at a time.
+_SLICE = 8192
 
 
 class Part(NamedTuple):
@@ -44,12 +47,16 @@ class Part(NamedTuple):
 class PartWriter(ABC):
     """Writes pairs into one object, in bounded memory; a context that drops the object when it fails."""
 
+    # Whether `_add` takes arrays.
+    _arrays = False
+
     def __init__(self, store: ObjectStore, key: str, budget: Budget) -> None:
         self._store = store
         self._key = key
         self._batches = Batches(budget.block)
         self._pace = Pace(budget, _LOOK)
         self._growth = budget.growth
+        self._block = budget.block
         self._stack = ExitStack()
         self._writer: Writer | None = None
         self._size = 0
@@ -70,6 +77,20 @@ class PartWriter(ABC):
             for keys, values in self._batches.split(*columns(batch)):
                 self._records += len(keys)
                 self._add(keys, values)
+
+    def add_block(self, block: Block) -> None:
+        """Write the pairs of a block, whose columns may be arrays."""
+        keys, values = block
+        size = getattr(keys, "nbytes", 0) + getattr(values, "nbytes", 0)
+        arrays = self._arrays and size > 0
+        step = max(1, len(keys) * self._block // size) if arrays else _SLICE
+        for start in range(0, len(keys), step):
+            some = keys[start : start + step], values[start : start + step]
+            if arrays:
+                self._records += len(some[0])
+                self._add(*some)
+            else:
+                self.add(zip(*map(rows_of, some), strict=True))
 
     def finish(self) -> Part:
         """End the object."""
@@ -97,7 +118,7 @@ class PartWriter(ABC):
             self._writer = self._stack.enter_context(self._store.create(self._key))
         return self._writer
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         self._open().write(data)
         self._size += len(data)
 
@@ -108,6 +129,7 @@ class FormatPart(PartWriter):
     def __init__(self, store: ObjectStore, key: str, budget: Budget, output_format: OutputFormat) -> None:
         super().__init__(store, key, budget)
         self._format = output_format
+        self._arrays = output_format.batched
 
     def finish(self) -> Part:
         self._open()  # an empty part is a part
@@ -115,7 +137,7 @@ class FormatPart(PartWriter):
 
     def _add(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
         data = self._format.encode(keys, values)
-        if not isinstance(data, bytes):
+        if not isinstance(data, bytes | memoryview):
             raise OutputError(f"{self._format!r}.encode gave {type(data).__name__}, not bytes")
         self._batches.learn(len(keys), len(data))
         self._write(data)
@@ -123,6 +145,8 @@ class FormatPart(PartWriter):
 
 class BlockPart(PartWriter):
     """A part of authenticated blocks, for the next round or the result of the job."""
+
+    _arrays = True
 
     def __init__(self, store: ObjectStore, key: str, budget: Budget, seal: Seal) -> None:
         super().__init__(store, key, budget)

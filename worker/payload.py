@@ -13,6 +13,10 @@ from shuffle.base import AttemptId
 PYTHON = "{}.{}".format(*sys.version_info)
 
 
+#: What the tasks of a round do.
+Kind = Literal["sample", "map", "merge", "reduce"]
+
+
 class Range(NamedTuple):
     """Bytes `start` to `end` of the object `key`."""
 
@@ -27,7 +31,8 @@ class Payload:
 
     Attributes:
         attempt: which attempt it is.
-        kind: whether its task maps (a split), merges (pieces of some map tasks), or reduces (a partition).
+        kind: whether its task samples (places of some splits), maps (a split), merges (pieces of some map tasks), or
+            reduces (a partition).
         secret: the job's secret, hexadecimal; it travels here and nowhere else.
         storage: URL of the object store of control keys.
         shuffle: URL of the shuffle store; "" for a map-only task.
@@ -43,7 +48,7 @@ class Payload:
     """
 
     attempt: AttemptId
-    kind: Literal["map", "merge", "reduce"]
+    kind: Kind
     secret: str = field(repr=False)
     storage: str
     shuffle: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import reduce as fold
 from itertools import islice
 from operator import length_hint
-from typing import Any
+from typing import Any, TypeVar
 
 from mapreduce.blocks import Block, decode_block
 from mapreduce.errors import BlockError, LostBlocks
@@ -18,8 +19,10 @@ from worker.budget import release
 from worker.context import Context, feed, running, short
 from worker.output import Part
 from worker.sinks import block_context
-from worker.spill import Runs
+from worker.spill import Ordering, Runs
 from worker.tables import Table, reducing_table
+
+T = TypeVar("T")
 
 
 def run_reduce(context: Context) -> Part:
@@ -27,10 +30,11 @@ def run_reduce(context: Context) -> Part:
     stages = context.stages
     reducer = stages.reducer
     assert reducer is not None
-    runs = Runs(context.seal, context.budget)
+    ordering = Ordering(natural=stages.order is not None, sort_values=stages.sort_values)
+    runs = Runs(context.seal, context.budget, ordering)
 
     def spill(table: Table) -> None:
-        runs.add(table.pairs(ordered=True))
+        runs.add(table.pairs(ordering))
         table.clear()
         release()
 
@@ -38,12 +42,12 @@ def run_reduce(context: Context) -> Part:
     with ExitStack() as stack:
         if isinstance(reducer, Fold):  # it merges while it groups
             stack.enter_context(running(context, reducer))
-        for keys, values in _blocks(context):
+        for keys, values in shuffled_blocks(context):
             table.add_columns(keys, values)
             table.look()
         if runs:
             spill(table)
-        groups = _merged(context, runs) if runs else _grouped(context, table)
+        groups = _merged(context, runs) if runs else _grouped(context, table, ordering)
         if isinstance(reducer, Reducer):
             stack.enter_context(running(context, reducer))
         part = stack.enter_context(context.part())
@@ -57,10 +61,14 @@ def run_reduce(context: Context) -> Part:
         return part.finish()
 
 
-def _grouped(context: Context, table: Table) -> Iterator[tuple[Any, Iterator[Any]]]:
+def _grouped(context: Context, table: Table, ordering: Ordering) -> Iterator[tuple[Any, Iterator[Any]]]:
     """The groups of `table`, while errors can tell which key is being reduced."""
+    if ordering.natural:
+        table.sort(ordering)
     keys = iter(table.entries)
     context.record = lambda: _latest(table.entries, keys)
+    if ordering.by is not None:
+        return ((key, iter(ordering.values(list(values)))) for key, values in zip(keys, table.values(), strict=True))
     return zip(keys, table.values(), strict=True)
 
 
@@ -78,7 +86,16 @@ def _merged(context: Context, runs: Runs) -> Iterator[tuple[Any, Iterator[Any]]]
         yield key, values
 
 
-def _blocks(context: Context) -> Iterator[Block]:
+def _timed(context: Context, blocks: Iterator[T]) -> Iterator[T]:
+    """`blocks`, while the time is measured that each is waited for."""
+    began = time.perf_counter()
+    for block in blocks:
+        context.measured["shuffle_seconds"] += time.perf_counter() - began
+        yield block
+        began = time.perf_counter()
+
+
+def shuffled_blocks(context: Context) -> Iterator[Block]:
     """The partition's blocks, in the order of the map tasks.
 
     Raises:
@@ -88,7 +105,7 @@ def _blocks(context: Context) -> Iterator[Block]:
     job, round_number, partition, _ = payload.attempt
     pieces = [Piece(*fields) for fields in context.row]
     seen: Counter[int] = Counter()
-    for piece, data in context.shuffle().read(pieces):
+    for piece, data in _timed(context, context.shuffle().read(pieces)):
         source = AttemptId(job, round_number - 1, piece.task, piece.attempt)
         try:
             block = decode_block(data, context.seal, block_context(source, partition, seen[piece.task]))

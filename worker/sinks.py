@@ -34,20 +34,44 @@ def block_context(attempt: AttemptId, partition: int, number: int) -> str:
     return f"{attempt}/{partition}/{number}"
 
 
+class HeldBlocks:
+    """The encoded blocks of each partition, beyond some memory on local disk.
+
+    Args:
+        seal: of the job.
+        attempt: whose blocks they are.
+        budget: of the attempt.
+    """
+
+    def __init__(self, seal: Seal, attempt: AttemptId, budget: Budget) -> None:
+        self._seal = seal
+        self._attempt = attempt
+        self._piles = Piles(budget)
+
+    def add(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> int:
+        """Take in a block's records; returns its bytes before compression."""
+        place = block_context(self._attempt, partition, self._piles.height(partition))
+        block = encode_block(keys, values, self._seal, place)
+        self._piles.add(partition, len(keys), block)
+        return plain_size(block)
+
+    def finish(self) -> Iterator[Partitioned]:
+        """Everything taken in, by partition; empty partitions are left out."""
+        return self._piles.finish()
+
+
 class PartitionedBlocks:
-    """Cuts pairs into partitions and keeps these as encoded blocks, beyond some memory on local disk."""
+    """Cuts pairs into partitions and keeps these as encoded blocks."""
 
     def __init__(
         self, partitioner: Partitioner, partitions: int, seal: Seal, attempt: AttemptId, budget: Budget
     ) -> None:
         self._partitioner = partitioner
         self._partitions = partitions
-        self._seal = seal
-        self._attempt = attempt
         self._batches = Batches(budget.block)
         self._most = max(_SHARED, _SHARED_PER_PARTITION * partitions)
         self._shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
-        self._piles = Piles(budget)
+        self._blocks = HeldBlocks(seal, attempt, budget)
 
     def add(self, pairs: Pairs) -> None:
         """Take in pairs."""
@@ -69,7 +93,7 @@ class PartitionedBlocks:
 
     def finish(self) -> Iterator[Partitioned]:
         """Everything taken in, by partition; empty partitions are left out."""
-        return self._piles.finish()
+        return self._blocks.finish()
 
     def _share(self, keys: list[Any], values: list[Any]) -> None:
         """Deal pairs out to the partitions' shares."""
@@ -86,18 +110,13 @@ class PartitionedBlocks:
             start = 0
             while start < len(keys):
                 end = start + self._batches.count
-                for batch in self._batches.split(keys[start:end], values[start:end]):
-                    self._store(partition, *batch)
+                for some_keys, some_values in self._batches.split(keys[start:end], values[start:end]):
+                    size = self._blocks.add(partition, some_keys, some_values)
+                    if len(some_keys) >= self._batches.count:
+                        self._batches.learn(len(some_keys), size)
                 start = end
             keys.clear()
             values.clear()
-
-    def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        place = block_context(self._attempt, partition, self._piles.height(partition))
-        block = encode_block(keys, values, self._seal, place)
-        if len(keys) >= self._batches.count:
-            self._batches.learn(len(keys), plain_size(block))
-        self._piles.add(partition, len(keys), block)
 
 
 class Sink(ABC):

@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 from mapreduce.blocks import decode_block, encode_block, plain_size
 from mapreduce.errors import StoreError
 from mapreduce.keys import canonical
+from mapreduce.ranges import sort_keys
 from mapreduce.seal import Seal
 from worker.budget import Budget
 
@@ -44,7 +45,7 @@ class SpillFile:
             raise _full("to local disk", error) from error
         self._end = 0
 
-    def append(self, data: bytes) -> Extent:
+    def append(self, data: bytes | memoryview) -> Extent:
         """Write `data` at the end; returns where it lies."""
         view = memoryview(data)
         try:
@@ -124,8 +125,56 @@ def _weight(sample: Any) -> int:
         return 0  # only cloudpickle can tell
 
 
+class Ordering:
+    """What groups, and the values of a group, are ordered by.
+
+    Args:
+        natural: whether keys are in Python's order; else in that of their canonical encoding, which all have.
+        sort_values: what values are sorted by: a function of a value; True: the value itself; None: nothing.
+    """
+
+    def __init__(self, *, natural: bool = False, sort_values: Callable[[Any], Any] | bool | None = None) -> None:
+        self.natural = natural
+        self.by: Callable[[Any], Any] | None = None
+        if sort_values:
+            self.by = _itself if sort_values is True else sort_values
+
+    def key(self, key: Any) -> Any:
+        """What `key` is compared by."""
+        return key if self.natural else canonical(key)
+
+    def keys(self, keys: Iterable[Any]) -> list[Any]:
+        """`keys`, sorted.
+
+        Raises:
+            KeyTypeError: they cannot be compared with each other.
+        """
+        return sort_keys(list(keys)) if self.natural else canonical_order(keys)
+
+    def values(self, values: list[Any]) -> list[Any]:
+        """The values of a key, sorted where they are to be.
+
+        Raises:
+            TypeError: they cannot be compared with each other; the message says what to do.
+        """
+        if self.by is None:
+            return values
+        try:
+            return sorted(values, key=self.by)
+        except TypeError as error:
+            raise TypeError(f"{error}: sort_values must give what can be compared, for all values of a key") from error
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+#: Pairs of one place in an order: what they are compared by (the key's, the value's), the key, the values.
+Chunk = tuple[tuple[Any, Any], Any, Sequence[Any]]
+
+
 class Run(NamedTuple):
-    """Pairs in the order of their keys' canonical encoding, as blocks of a spill file."""
+    """Pairs in the order of their keys, as blocks of a spill file."""
 
     file: SpillFile
     blocks: list[Extent]
@@ -134,7 +183,8 @@ class Run(NamedTuple):
 class Runs:
     """An external sort: sorted runs on disk, merged into groups."""
 
-    def __init__(self, seal: Seal, budget: Budget) -> None:
+    def __init__(self, seal: Seal, budget: Budget, ordering: Ordering | None = None) -> None:
+        self._ordering = ordering or Ordering()
         self._seal = seal
         self._budget = budget
         self._runs: list[Run] = []
@@ -144,16 +194,16 @@ class Runs:
         return bool(self._runs)
 
     def add(self, pairs: Iterable[tuple[Any, Any]]) -> None:
-        """Write a run of pairs that are in canonical order of their keys, equal keys together."""
+        """Write a run of pairs that are in the order of their keys and values, equal keys together."""
         # Runs that will be merged together share a file: files that are open at once are limited too.
         file = SpillFile(self._budget) if len(self._runs) % _FAN_IN == 0 else self._runs[-1].file
         self._runs.append(self._write(file, pairs))
 
     def groups(self) -> Iterator[tuple[Any, Iterator[Any]]]:
-        """Each key of all runs with its values, in canonical order of the keys.
+        """Each key of all runs with its values, in the order of the keys.
 
-        The values of a key come run by run in the order of `add`; they must be read before the next
-        key is asked for.
+        The values of a key come in their order, where they have one, and run by run in that of `add`;
+        they must be read before the next key is asked for.
         """
         while len(self._runs) > (fan_in := self._fan_in()):
             runs, self._runs = self._runs, []
@@ -161,7 +211,7 @@ class Runs:
                 some, runs = runs[:fan_in], runs[fan_in:]
                 self.add((key, value) for _, key, values in self._merged(some) for value in values)
                 _close(some, runs)
-        for _, chunks in groupby(self._merged(self._runs), key=itemgetter(0)):
+        for _, chunks in groupby(self._merged(self._runs), key=lambda chunk: chunk[0][0]):
             _, key, values = next(chunks)
             yield key, _flat(values, chunks)  # noqa: B031 - the group goes on after its first chunk
         _close(self._runs, [])
@@ -193,22 +243,23 @@ class Runs:
             self._largest = max(self._largest, size)
             run.blocks.append(run.file.append(block))
 
-    def _merged(self, runs: list[Run]) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
+    def _merged(self, runs: list[Run]) -> Iterator[Chunk]:
         return heapq.merge(*map(self._chunks, runs), key=itemgetter(0))
 
-    def _chunks(self, run: Run) -> Iterator[tuple[bytes, Any, Sequence[Any]]]:
-        """Encoded key, key and values of the run, a chunk for each key of each block."""
+    def _chunks(self, run: Run) -> Iterator[Chunk]:
+        """The pairs of a run, a chunk for each key of each block; where values have an order, for each place in it."""
+        order, by = self._ordering.key, self._ordering.by
         for extent in run.blocks:
             keys, values = decode_block(run.file.read(extent), self._seal, "run")
-            start, encoded = 0, canonical(keys[0])
+            start, place = 0, (order(keys[0]), None if by is None else by(values[0]))
             for position in range(1, len(keys)):
-                if keys[position] is keys[position - 1]:
+                if by is None and keys[position] is keys[position - 1]:
                     continue
-                following = canonical(keys[position])
-                if following != encoded:
-                    yield encoded, keys[start], values[start:position]
-                    start, encoded = position, following
-            yield encoded, keys[start], values[start:]
+                following = (order(keys[position]), None if by is None else by(values[position]))
+                if following != place:
+                    yield place, keys[start], values[start:position]
+                    start, place = position, following
+            yield place, keys[start], values[start:]
 
 
 def _close(runs: list[Run], others: list[Run]) -> None:
@@ -217,7 +268,7 @@ def _close(runs: list[Run], others: list[Run]) -> None:
         file.close()
 
 
-def _flat(first: Sequence[Any], chunks: Iterable[tuple[bytes, Any, Sequence[Any]]]) -> Iterator[Any]:
+def _flat(first: Sequence[Any], chunks: Iterable[Chunk]) -> Iterator[Any]:
     yield from first
     for _, _, values in chunks:
         yield from values

@@ -17,7 +17,7 @@ from typing import Any
 
 from mapreduce.stages import Fold, FoldBy, is_sum
 from worker.budget import Budget, Pace
-from worker.spill import canonical_order
+from worker.spill import Ordering
 
 Pairs = Iterable[tuple[Any, Any]]
 
@@ -60,13 +60,15 @@ class Table(ABC):
         """Take in as many keys as values, in order."""
         self.add(zip(keys, values, strict=True))
 
-    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
-        """What the table holds, as pairs that `merge` of another table takes; by canonical order if asked."""
-        return (
-            ((key, self.entries[key]) for key in canonical_order(self.entries))
-            if ordered
-            else iter(self.entries.items())
-        )
+    def pairs(self, ordering: Ordering | None = None) -> Iterator[tuple[Any, Any]]:
+        """What the table holds, as pairs that `merge` of another table takes; in an order, if one is given."""
+        if ordering is None:
+            return iter(self.entries.items())
+        return ((key, self.entries[key]) for key in ordering.keys(self.entries))
+
+    def sort(self, ordering: Ordering) -> None:
+        """Bring the keys into an order."""
+        self.entries = {key: self.entries[key] for key in ordering.keys(self.entries)}
 
     def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
         """The keys and the values of `pairs`."""
@@ -193,9 +195,10 @@ class ListTable(Table):
                 raise
             self._taken(len(batch))
 
-    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
-        keys = canonical_order(self.entries) if ordered else self.entries
-        return ((key, value) for key in keys for value in self.entries[key])
+    def pairs(self, ordering: Ordering | None = None) -> Iterator[tuple[Any, Any]]:
+        if ordering is None:
+            return ((key, value) for key, values in self.entries.items() for value in values)
+        return ((key, value) for key in ordering.keys(self.entries) for value in ordering.values(self.entries[key]))
 
     def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
         keys = (key for key, values in self.entries.items() for _ in values)
@@ -221,9 +224,9 @@ class CombineTable(ListTable):
         self._held = 0
         self._most = _HELD
 
-    def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
+    def pairs(self, ordering: Ordering | None = None) -> Iterator[tuple[Any, Any]]:
         self._combine()
-        return super().pairs(ordered=ordered)
+        return super().pairs(ordering)
 
     def columns(self) -> tuple[Iterable[Any], Iterable[Any]]:
         self._combine()

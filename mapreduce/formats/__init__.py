@@ -8,12 +8,15 @@ from typing import Any
 from mapreduce.errors import ConfigError
 from mapreduce.formats.base import InputFormat, OutputFormat, Segment
 from mapreduce.formats.delimited import CsvInput
+from mapreduce.formats.fixed import FixedInput, FixedOutput
 from mapreduce.formats.jsonlines import JsonLinesInput, JsonLinesOutput
 from mapreduce.formats.pickled import PickleOutput
 from mapreduce.formats.text import PairsInput, TextInput, TextOutput
 
 __all__ = [
     "CsvInput",
+    "FixedInput",
+    "FixedOutput",
     "InputFormat",
     "JsonLinesInput",
     "JsonLinesOutput",
@@ -34,6 +37,7 @@ _INPUTS: dict[str, Callable[[], InputFormat[Any]]] = {
     "text": TextInput,
 }
 _OUTPUTS: dict[str, Callable[[], OutputFormat]] = {
+    "fixed": FixedOutput,
     "jsonl": JsonLinesOutput,
     "pickle": PickleOutput,
     "text": TextOutput,

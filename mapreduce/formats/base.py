@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple
 
-from mapreduce.errors import InputError
+from mapreduce.errors import ConfigError, InputError
 from mapreduce.formats.compression import decompressed, is_compressed
 from mapreduce.objectstore import ObjectStore
 
@@ -47,9 +47,11 @@ class InputFormat(ABC, Generic[R]):
     Attributes:
         splittable: whether an uncompressed object may be cut at any byte: `read` then gives exactly
             the records that begin inside its segment, and finds their ends beyond it.
+        batched: whether it gives batches too, for batch mappers.
     """
 
     splittable: bool = True
+    batched: bool = False
 
     @abstractmethod
     def read(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[list[R]]:
@@ -62,6 +64,20 @@ class InputFormat(ABC, Generic[R]):
 
         Raises:
             InputError: the bytes are not in this format; the message names the object and the offset.
+        """
+
+    def batches(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[Any]:
+        """The segment's records in batches, as a batch mapper takes them; takes and raises what `read` does.
+
+        A batch may lie in memory that the next one is read into, if nothing refers to it by then.
+        """
+        raise ConfigError(f"{self!r} gives no batches; a batch mapper needs FixedInput, TextInput or another that does")
+
+    def check(self, url: str, size: int) -> None:
+        """Refuse, before a job starts, an object that by its size cannot be in this format.
+
+        Raises:
+            InputError: it cannot; the message names it.
         """
 
     def can_split(self, url: str) -> bool:
@@ -79,11 +95,17 @@ class InputFormat(ABC, Generic[R]):
 
 
 class OutputFormat(ABC):
-    """Writes pairs into one part of the output. An instance serves one part, from first pair to last."""
+    """Writes pairs into one part of the output. An instance serves one part, from first pair to last.
+
+    Attributes:
+        batched: whether `encode` takes arrays as they are; else it is given lists of what they hold.
+    """
+
+    batched: bool = False
 
     @abstractmethod
-    def encode(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes:
-        """The bytes of these pairs.
+    def encode(self, keys: Sequence[Any], values: Sequence[Any]) -> bytes | memoryview:
+        """The bytes of these pairs, whose keys and values are lists; or NumPy arrays, for a format that is `batched`.
 
         Raises:
             OutputError: a pair cannot be written in this format; the message shows it.

@@ -11,15 +11,20 @@ from mapreduce.formats.base import InputFormat, OutputFormat, Segment
 from mapreduce.formats.lines import check_encoding, decode_lines, line_chunks
 from mapreduce.objectstore import ObjectStore
 
+# Bytes of a batch of lines, about.
+_BATCH = 4 << 20
+
 
 class TextInput(InputFormat[str]):
-    """A record for each line, without its line end (LF or CR LF).
+    """A record for each line, without its line end (LF or CR LF); a batch is `bytes` of whole lines, as they are.
 
     Args:
         encoding: any in which the byte 0x0A is a line end and nothing else.
         errors: what becomes of bytes that are not text: "strict" ends the job with an error that names
             the file and the offset; "replace" reads U+FFFD; any other error handler of Python.
     """
+
+    batched = True
 
     def __init__(self, encoding: str = "utf-8", errors: str = "strict") -> None:
         check_encoding(encoding, errors)
@@ -29,6 +34,10 @@ class TextInput(InputFormat[str]):
     def read(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[list[str]]:
         for offset, run in line_chunks(segment, store, key):
             yield decode_lines(offset, run, self.encoding, self.errors, segment.url)
+
+    def batches(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[bytes]:
+        for _, run in line_chunks(segment, store, key, _BATCH):
+            yield run
 
 
 class PairsInput(InputFormat[tuple[str, str]]):

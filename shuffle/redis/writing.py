@@ -90,7 +90,7 @@ class Writing:
         place = Place(str(self._attempt), first, chunks)
         return place._replace(spilled=spilled, start=self._spilled[first + spilled[0]]) if spilled else place[:3]
 
-    def _add(self, block: bytes) -> None:
+    def _add(self, block: bytes | memoryview) -> None:
         """Take in a block."""
         rest: bytes | memoryview = block
         while self._size + len(rest) >= CHUNK:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mapreduce import BlockError
-from mapreduce.blocks import decode_block, encode_block, frame_size, plain_size, read_frames
+from mapreduce.blocks import (
+    decode_block,
+    encode_block,
+    frame_size,
+    lay_out,
+    plain_size,
+    read_frames,
+    seal_block,
+)
 from mapreduce.seal import Seal
 
 SEAL = Seal(b"secret")
@@ -200,3 +208,59 @@ def test_read_frames_truncated(most: int) -> None:
                     for frame in frames:
                         found += frame
                 assert found == data[: max(end for end in ends if end <= size)]
+
+
+def test_keys_within_the_values() -> None:
+    """Keys that are a slice of each record are stored with it, not beside it, and come back as one."""
+    records = np.random.default_rng(3).integers(0, 256, (500, 100), dtype=np.uint8)
+    data = encode_block(records[:, 5:15], records, SEAL, "x")
+    assert len(data) < 500 * 101
+    keys, values = decode_block(data, SEAL, "x")
+    assert (values == records).all()
+    assert (keys == records[:, 5:15]).all()
+    assert np.shares_memory(keys, values)
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [lambda a: a["n"], lambda a: a["t"], lambda a: a["n"][::-1], lambda a: a["n"] + 1, lambda a: a[["n"]]],
+    ids=["field", "field of arrays", "reversed", "computed", "fields"],
+)
+def test_any_keys_beside_structured_values(pick: Any) -> None:
+    """Fields of structured values, and what only looks like one, come back equal."""
+    values = np.zeros(9, [("t", ">i2", (2,)), ("n", "<f4"), ("s", "S3")])
+    values["n"], values["t"] = np.arange(9), np.arange(18).reshape(9, 2)
+    keys, found = decode_block(encode_block(pick(values), values, SEAL, "x"), SEAL, "x")
+    assert (found == values).all()
+    assert (keys == pick(values)).all()
+
+
+@pytest.mark.parametrize("view", [True, False])
+def test_a_block_made_in_place(view: bool) -> None:
+    """A block whose arrays are written where it lies is the block that would have been encoded."""
+    values = np.random.default_rng(1).integers(0, 256, (99, 7), dtype=np.uint8)
+    keys = values[:, 2:5] if view else np.arange(99)
+    layout = lay_out(99, keys, values)
+    memory = np.full(layout.size, 0xEE, np.uint8)
+    memory[: len(layout.head)] = np.frombuffer(layout.head, np.uint8)
+    if layout.keys is not None:
+        memory[layout.keys : layout.keys + keys.nbytes] = np.ascontiguousarray(keys).view(np.uint8).reshape(-1)
+    memory[layout.values : layout.values + values.nbytes] = values.reshape(-1)
+    seal_block(memory.data, SEAL, "x")
+    assert (layout.keys is None) == view
+    assert len(encode_block(keys, values, SEAL, "x", compress=False)) == layout.size
+    found = decode_block(memory.data, SEAL, "x")
+    assert (found.keys == keys).all()
+    assert (found.values == values).all()
+    memory[-33] ^= 1
+    with pytest.raises(BlockError, match="tag does not match"):
+        decode_block(memory.data, SEAL, "x")
+
+
+def test_compression_is_not_tried_in_vain() -> None:
+    """Large arrays are compressed where a part of them can be, and left alone where that gains nothing."""
+    noise = np.random.default_rng(1).integers(0, 256, 200_000, dtype=np.uint8)
+    text = np.tile(noise[:100], 2_000)
+    assert len(encode_block(noise, text, SEAL, "x")) < 250_000
+    assert len(encode_block(noise, text, SEAL, "x", compress=False)) > 400_000
+    assert len(encode_block(noise, noise[::-1], SEAL, "x")) > 400_000

@@ -103,11 +103,14 @@ def test_files() -> None:
     [
         ({}, "a Job needs a mapper, a reducer, or both"),
         ({"mapper": Words}, "mapper must be an instance: write mapper=Words(), with its parameters"),
-        ({"mapper": len}, "mapper must be a Mapper, not <built-in function len>"),
-        ({"mapper": Total()}, "mapper must be a Mapper, not <"),
+        ({"mapper": len}, "mapper must be a Mapper or a BatchMapper, not <built-in function len>"),
+        ({"mapper": Total()}, "mapper must be a Mapper or a BatchMapper, not <"),
         ({"reducer": Total}, "reducer must be an instance: write reducer=Total(), with its parameters"),
         ({"reducer": FoldBy}, "reducer must be an instance: write reducer=FoldBy(), with its parameters"),
-        ({"reducer": sum}, "reducer must be a Reducer or a Fold, not <built-in function sum>"),
+        (
+            {"reducer": sum},
+            "reducer must be a Reducer or a Fold or a BatchReducer or a BlockReducer, not <built-in function sum>",
+        ),
         ({"reducer": Total(), "combiner": 5}, "combiner must be a function of the values, not 5"),
         ({"mapper": Words(), "combiner": sum}, "a combiner without a reducer does nothing; leave it out"),
         ({"reducer": FoldBy(max), "combiner": max}, "a Fold combines by itself; leave the combiner out"),
@@ -120,8 +123,14 @@ def test_files() -> None:
         ({"mapper": Words(), "input_format": None}, "input_format: None is none of csv, jsonl, pairs, text, nor an"),
         ({"mapper": Words(), "input_format": ["text"]}, "input_format: ['text'] is none of csv, jsonl, pairs, text"),
         ({"mapper": Words(), "input_format": TextOutput()}, "input_format: TextOutput() is none of csv, jsonl"),
-        ({"mapper": Words(), "output_format": "csv"}, "output_format: 'csv' is none of jsonl, pickle, text, nor an O"),
-        ({"mapper": Words(), "output_format": {}}, "output_format: {} is none of jsonl, pickle, text, nor an Output"),
+        (
+            {"mapper": Words(), "output_format": "csv"},
+            "output_format: 'csv' is none of fixed, jsonl, pickle, text, nor an O",
+        ),
+        (
+            {"mapper": Words(), "output_format": {}},
+            "output_format: {} is none of fixed, jsonl, pickle, text, nor an Output",
+        ),
         (
             {"mapper": Words(), "files": "stop.txt"},
             "files must be a list of paths or a mapping from names to paths, not 'stop",

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 
 _names = itertools.count()
 #: Bytes that a small server has room for.
-ROOM = 6_000_000
+ROOM = 12_000_000
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def spare() -> MemoryStore:
 
 @pytest.fixture
 def small() -> Iterator[RedisServer]:
-    """A server that is full when it has taken 6 MB, and then refuses more."""
+    """A server that is full when it has taken 12 MB, and then refuses more."""
     server = RedisServer("--maxmemory-policy", "noeviction")
     with server.client() as client:
         client.config_set("maxmemory", client.info("memory")["used_memory"] + ROOM)
@@ -48,7 +48,7 @@ def small() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def layout() -> Layout:
-    """22 MB, in partitions that are a part of a chunk, a chunk, or several."""
+    """26 MB, in partitions that are a part of a chunk, a chunk, or several."""
     sizes = [100_000, CHUNK, 3_000_000, 40_000, 1_400_000] * 2
     return {n: [big_block(size, n)] * 2 for n, size in enumerate(sizes)}
 

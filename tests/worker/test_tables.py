@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mapreduce import Fold, FoldBy, Reducer
 from tests.worker.build import Memory
 from worker.budget import Budget
+from worker.spill import Ordering
 from worker.tables import CombineTable, FoldTable, ListTable, SumTable, Table, TotalTable, mapping_table, reducing_table
 
 #: Equal keys of different types among them.
@@ -57,7 +58,7 @@ class Spilled:
         self._ordered = ordered
 
     def __call__(self, table: Table) -> None:
-        self.pairs.append(list(table.pairs(ordered=self._ordered)))
+        self.pairs.append(list(table.pairs(Ordering() if self._ordered else None)))
         table.clear()
 
 
@@ -184,7 +185,7 @@ def test_ordered_pairs(name: str, pairs: list[tuple[Any, int]]) -> None:
     table.add(pairs)
     as_they_came = list(table.pairs())
     assert list(zip(*table.columns(), strict=True)) == as_they_came
-    in_order = list(table.pairs(ordered=True))
+    in_order = list(table.pairs(Ordering()))
     assert shown(grouped([in_order])) == shown(grouped([as_they_came]))
     keys = [key for key, _ in in_order]
     changes = sum(keys[n] != keys[n - 1] for n in range(1, len(keys)))

@@ -1,0 +1,1 @@
+"""The batch path of a worker: what works on arrays. Imported only for jobs that do."""
