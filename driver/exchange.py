@@ -38,6 +38,19 @@ class Load(NamedTuple):
     size: int
 
 
+def choose_exchange(
+    exchange: str, receipts: Sequence[Receipt], partitions: int, workers: int, costs: Costs
+) -> Groups | None:
+    """How a two-level exchange groups tasks; None where the exchange is direct; see the setting `exchange`."""
+    match exchange:
+        case "direct":
+            return None
+        case "two-level":
+            return group(Load(len(receipts), partitions, 0), workers)
+        case _:
+            return plan_exchange(receipts, partitions, workers, costs)
+
+
 def plan_exchange(receipts: Sequence[Receipt], partitions: int, workers: int, costs: Costs) -> Groups | None:
     """The groups of a two-level exchange; None where the direct one is expected to take less time.
 

@@ -11,7 +11,7 @@ from driver.commits import Commit
 from driver.course import Course, Leg, known_course
 from driver.ending import Forget, discard, names_of, report
 from driver.events import Callback, Event, JobEnded, JobStarted, Warned
-from driver.exchange import Groups, Load, group, merge_rows, plan_exchange
+from driver.exchange import Groups, choose_exchange, merge_rows
 from driver.executors import Executor
 from driver.housekeeping import clear, find_leftovers
 from driver.inputs import Inputs, find_inputs
@@ -283,20 +283,13 @@ class JobRun:
         """
         number = str(len(self._rounds))
         if number not in self._exchanges:
-            self._exchanges[number] = self._choose(commits, partitions)
+            receipts, settings = _receipts(commits), self._settings
+            self._exchanges[number] = choose_exchange(
+                settings.exchange, receipts, partitions, settings.workers, self._shuffle.costs
+            )
             self._notebook.write(exchanges=self._exchanges)
         groups = self._exchanges[number]
         return None if groups is None else Groups(*groups)
-
-    def _choose(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
-        settings = self._settings
-        match settings.exchange:
-            case "direct":
-                return None
-            case "two-level":
-                return group(Load(len(commits), partitions, 0), settings.workers)
-            case _:
-                return plan_exchange(_receipts(commits), partitions, settings.workers, self._shuffle.costs)
 
     def _round(
         self,
@@ -379,7 +372,8 @@ class JobRun:
             self._notebook.close()
             return
         how = "done" if problem is None else _HOW.get(type(problem), "failed")
-        self._clear_output()
+        if self._output is not None:
+            self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
         if self._settings.keep_intermediates:
             if driver_key(self.id) in self._written or self._earlier:
                 self._pulse.end(how)
@@ -392,10 +386,6 @@ class JobRun:
         self._notebook.write(left=result, secret=None, course=None)
         if result is None:  # else it is held until the result is closed
             self._notebook.close()
-
-    def _clear_output(self) -> None:
-        if self._output is not None:
-            self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
 
     def _delete(self, *, failed: bool) -> None:
         """Delete what this run wrote and nobody needs any more, by the names it is known to have written."""
