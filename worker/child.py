@@ -48,7 +48,7 @@ def fork(act: Callable[[], None]) -> int:
         return pid
     status = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)  # not a session: the sandbox and all in it stay one
         act()
         status = 0
     except Exception:

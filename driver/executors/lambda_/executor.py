@@ -7,6 +7,7 @@ end; by "event", the default, the service takes note, and the keys in the object
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -45,6 +46,7 @@ class LambdaExecutor(Executor):
         invoke: "event", or "request" to wait for each attempt's end by the connection that started it.
         access: how the driver reaches stores.
         pace: seconds between looks for the ends of events.
+        clock: gives the time in seconds, by which attempts are given up.
     """
 
     poll = 0.05
@@ -60,12 +62,14 @@ class LambdaExecutor(Executor):
         invoke: Literal["event", "request"] = "event",
         access: Access | None = None,
         pace: float = PACE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._timeout = timeout
         self._service = service
         self._invoke = invoke
         self._access = access or Access()
         self._pace = pace
+        self._clock = clock
         self._flights = Flights(workers)
         self._facts: Facts | None = None
         self._opening = threading.Lock()
@@ -169,7 +173,7 @@ class LambdaExecutor(Executor):
             config = self._service.settings()
             arn = str(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
             self._facts = Facts(
-                timeout=float(told["remaining"]),
+                timeout=float(math.ceil(told["remaining"])),
                 age=float(config.get("MaximumEventAgeInSeconds", Facts.age)),
                 failures=arn.removeprefix("arn:aws:s3:::") if ":s3:::" in arn else "",
             )
@@ -181,7 +185,7 @@ class LambdaExecutor(Executor):
                 bucket = open_store(f"s3://{self._facts.failures}", access=self._access)
                 name = self._service.function.rpartition(":function:")[2].partition(":")[0]
                 destination = Destination(bucket, name, lambda attempt: attempt.job in self._flights.jobs())
-            self._watch = Watch(self._flights, self._store, self._facts, destination)
+            self._watch = Watch(self._flights, self._store, self._facts, destination, self._clock)
 
     def _store(self, url: str) -> ObjectStore:
         return open_store(url, access=self._access)
@@ -223,14 +227,14 @@ class LambdaExecutor(Executor):
         try:
             answer = self._service.invoke(self._event(flight.payload), self._invoke, pause)
         except Lost:
-            flight.sent = time.monotonic()
+            flight.sent = self._clock()
         except (Refused, ConfigError) as error:
             self._flights.land(attempt, str(error))
         else:
             if self._invoke == "event":
-                flight.sent = time.monotonic()
+                flight.sent = self._clock()
             elif answer.value.get("outcome") == "duplicate":
-                flight.sent = time.monotonic()  # an earlier try to start it had come through
+                flight.sent = self._clock()  # an earlier try to start it had come through
             else:
                 self._flights.land(attempt, answer.error)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from driver.executors.lambda_.destination import Destination
 from driver.executors.lambda_.flights import Flight, Flights
 from driver.executors.lambda_.service import Facts
-from mapreduce.errors import MissingObject
+from mapreduce.errors import MissingObject, StoreError
 from mapreduce.objectstore import ObjectStore
 from worker.layout import done_key, failed_key, failed_prefix, started_prefix
 
@@ -69,14 +69,21 @@ class Watch:
             rounds[flight.payload.storage, attempt.job, attempt.round].append(flight)
         if not rounds:
             return
+        trouble: StoreError | None = None
         for (url, job, number), flights in rounds.items():
-            failed = _listed(self._store(url), failed_prefix(job, number))
+            try:
+                failed = _listed(self._store(url), failed_prefix(job, number))
+            except StoreError as error:  # the other jobs go on
+                trouble = error
+                continue
             for flight in flights:
                 if flight.payload.attempt[2:] in failed:
                     self._flights.land(flight.payload.attempt, "")
         if self._destination is not None:
             for attempt, how in self._destination.look():
                 self._flights.land(attempt, how)
+        if trouble is not None:
+            raise trouble
         self._look_for_starts(rounds)
         self._give_up()
 
