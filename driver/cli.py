@@ -76,9 +76,13 @@ def _with_stores(command: F) -> F:
 
 
 class _Commands(click.Group):
-    """The commands here, and those of the benchmarks, which are imported only when they are asked for."""
+    """The commands here, and those of other modules, which are imported only when they are asked for."""
 
-    _ELSEWHERE = {"bench": "benchmarks.cli:bench", "demo": "benchmarks.demo:demo"}  # noqa: RUF012 - never changed
+    _ELSEWHERE = {  # noqa: RUF012 - never changed
+        "bench": "benchmarks.cli:bench",
+        "demo": "benchmarks.demo:demo",
+        "lambda-local": "driver.lambda_local.cli:lambda_local",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
