@@ -30,6 +30,12 @@ def killing(task: int) -> Fault:
     )
 
 
+def die(record: Any) -> Any:
+    """Say so."""
+    print("now kill me", flush=True)
+    time.sleep(60)
+
+
 @pytest.fixture(scope="module")
 def service() -> Iterator[Functions]:
     """One service for all tests."""
@@ -81,13 +87,7 @@ class LambdaContract(ExecutorContract):
         """An attempt whose sandbox dies is reported with how; the others run."""
         service.service.faults.add(killing(1))
 
-        def do(record: int) -> int:
-            if record == 1:
-                print("now kill me", flush=True)
-                time.sleep(60)
-            return record
-
-        job = laid(where, range(3), do)
+        job = laid(where, range(3), lambda record: die(record) if record == 1 else record)
         ended = run(make(2), job)
         assert (ended[0], ended[2]) == ("", "")
         assert ended[1].startswith("its sandbox was killed")
@@ -240,17 +240,15 @@ class TestEvents(LambdaContract):
         service.client.put_function_event_invoke_config(FunctionName=NAME, MaximumRetryAttempts=0)
         service.service.faults.add(killing(0))
         try:
-            ended = run(
-                hurried(1), laid(where, ["x"], lambda record: print("now kill me", flush=True) or time.sleep(60))
-            )
+            ended = run(hurried(1), laid(where, ["x"], die))
         finally:
             service.create()
         assert ended[0].startswith("lost: its sandbox died without a word, within the 60 s")
 
     def test_failure_records_are_removed(self, make: MakeExecutor, where: str, service: Functions) -> None:
         """What the service wrote of our events, secrets included, is deleted when it has been read."""
-        service.service.faults.add(Fault(do="kill", point="start", payload={"attempt": {"kind": "map"}}))
-        ended = run(make(1), laid(where, ["x"], abs))
+        service.service.faults.add(killing(0))
+        ended = run(make(1), laid(where, ["x"], die))
         assert ended[0].startswith("its sandbox was killed")
         found = ministack().client().list_objects_v2(Bucket=BUCKET, Prefix="aws/lambda/async/")
         assert found.get("Contents", []) == []
