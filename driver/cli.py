@@ -72,9 +72,15 @@ def _with_stores(command: F) -> F:
 
 
 class _Commands(click.Group):
-    """The commands here, and those of the benchmarks, which are imported only when they are asked for."""
+    """The commands here, and those that are imported only when they are asked for."""
 
-    _ELSEWHERE = {"bench": "benchmarks.cli:bench", "demo": "benchmarks.demo:demo"}  # noqa: RUF012 - never changed
+    _ELSEWHERE = {  # noqa: RUF012 - never changed
+        "bench": "benchmarks.cli:bench",
+        "demo": "benchmarks.demo:demo",
+        "deploy": "driver.deploy.cli:deploy",
+        "destroy": "driver.deploy.cli:destroy",
+        "status": "driver.deploy.cli:status",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
