@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Options that mean nothing outside a VPC.
+_OF_VPC = ("s3_endpoint", "secret_endpoint", "redis_node")
+
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _WHERE = [
     click.option("--name", metavar="NAME", help="Of the stack and the function.  [default: mapreduce]"),
@@ -48,7 +51,7 @@ _OPTIONS = [
     ),
     click.option("--redis", metavar="create|URL", help="Redis for shuffles: one that the stack makes, or yours."),
     click.option("--redis-node", metavar="TYPE", help="Type of the stack's Redis.  [default: cache.r7g.large]"),
-    click.option("--redis-secret", metavar="REF", help="Its password: ssm:NAME, secretsmanager:NAME, or an ARN."),
+    click.option("--redis-secret", metavar="REF", help="Where its password is: ssm:NAME or secretsmanager:NAME."),
     click.option("--role-arn", "role", metavar="ARN", help="Use this role, and leave IAM alone."),
     click.option("--reserved-concurrency", "concurrency", metavar="N", help="Functions at once: so many, and no more."),
     click.option("--log-days", "retention", metavar="DAYS", help="Days that logs are kept.  [default: 14]"),
@@ -137,7 +140,7 @@ def status(name: str | None, region: str | None, profile: str | None, *, drift: 
         if told:
             click.echo(f"{title}:")
         for key, value in told.items():
-            if value not in ("", []):
+            if value not in ("", []) and (key not in _OF_VPC or found.options["subnets"]):
                 click.echo(f"  {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     return 0 if well else 1
 
@@ -180,7 +183,7 @@ def _show(wanted: Wanted, aws: Aws, name: str) -> None:
         size, unpacked = format_size(len(wanted.package.data)), format_size(wanted.package.unpacked)
         _tell(f"code package: {size}, {unpacked} unpacked, SHA-256 {wanted.package.digest}")
     changes = wanted.changes
-    _tell(f"{name} in {aws.region}: {len(changes) or 'no'} changes")
+    _tell(f"{name} in {aws.region}: {len(changes) or 'no'} change{'' if len(changes) == 1 else 's'}")
     for change in changes:
         _tell(str(change))
 

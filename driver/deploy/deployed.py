@@ -19,7 +19,7 @@ class Deployed(NamedTuple):
         version: of the program that deployed it.
         fingerprint: of its code package; "image" for a container image.
         redis: URL of the Redis that it can reach; "" for none.
-        redis_secret: where the password of Redis is: ssm:NAME, secretsmanager:NAME or an ARN; "" for none.
+        redis_secret: where the password of Redis is: ssm:NAME or secretsmanager:NAME; "" for none.
     """
 
     function: str
@@ -40,7 +40,7 @@ def find_deployed(name: str = "mapreduce", region: str = "", profile: str = "") 
         AwsError: the account cannot be asked.
     """
     aws = Aws(region, profile)
-    return deployed_by(Stack(aws, name).state(), aws.region)
+    return deployed_by(Stack(aws, name, lambda _: None).state(), aws.region)
 
 
 def deployed_by(state: State | None, region: str) -> Deployed | None:

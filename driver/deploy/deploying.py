@@ -56,7 +56,8 @@ def plan(aws: Aws, stack: Stack, given: Mapping[str, Any]) -> Wanted:
     state = stack.state()
     old = stack.template() if state is not None and state.stands else None
     standing = Deployment.from_json(old["Metadata"][METADATA]["deployment"]) if old else Deployment()
-    deployment = look_up(aws, standing.changed({**given, "name": stack.name}))
+    own = set(stack.resources().values()) if old else set()
+    deployment = look_up(aws, standing.changed({**given, "name": stack.name}), own)
     if deployment.image:
         _refuse_other_kind(old, "ImageUri")
         return Wanted(deployment, old, template(deployment, None), None)

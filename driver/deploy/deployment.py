@@ -23,7 +23,7 @@ _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^$?]*))?")
 _SUBNET = re.compile(r"subnet-[0-9a-f]+")
 _GROUP = re.compile(r"sg-[0-9a-f]+")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
-_SECRET = re.compile(r"(ssm|secretsmanager):\S+|arn:[a-z-]+:(ssm|secretsmanager):\S+")
+_SECRET = re.compile(r"(ssm|secretsmanager):[^:\s]\S*")
 _NODE = re.compile(r"cache\.[a-z0-9-]+\.[a-z0-9]+")
 _REDIS = re.compile(r"rediss?://([^/?]*)(\?\S*)?")
 _IMAGE = re.compile(r"\d{12}\.dkr\.ecr\.\S+[:@]\S+")
@@ -60,8 +60,8 @@ class Deployment:
         secret_endpoint: whether the stack makes the VPC's way to the secret's service.
         redis: URL of a Redis; "create" for one that the stack makes; "" for none.
         redis_node: type of the nodes of the stack's Redis.
-        redis_secret: where its password is: ssm:NAME, secretsmanager:NAME or an ARN; "" for one that the
-            stack makes with its Redis.
+        redis_secret: where its password is: ssm:NAME or secretsmanager:NAME, of a name or an ARN; "" for one
+            that the stack makes with its Redis.
         role: ARN of a role that exists; "" for one that the stack makes.
         concurrency: invocations that are reserved for the function, and its limit; None: the account's.
         retention: days that logs are kept.
@@ -115,12 +115,12 @@ class Deployment:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, defaults too, so that those of a later release change nothing that stands."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        told = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Deployment:
         """The deployment that `to_json` told; what this release does not know is left out."""
-        known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in told.items()}
         return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
 
@@ -233,7 +233,7 @@ _CHECKS = {
     "secret_endpoint": _switch,
     "redis": _redis,
     "redis_node": _matching("--redis-node", _NODE, "cache.r7g.large"),
-    "redis_secret": _matching("--redis-secret", _SECRET, "ssm:/name, secretsmanager:name, or an ARN of either"),
+    "redis_secret": _matching("--redis-secret", _SECRET, "ssm:/name or secretsmanager:name, of a name or an ARN"),
     "role": _matching("--role-arn", _ROLE, "arn:aws:iam::123456789012:role/name"),
     "concurrency": _concurrency,
     "retention": _whole("--log-days", 1, 3653),

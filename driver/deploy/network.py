@@ -49,10 +49,10 @@ def redis_url(deployment: Deployment) -> Any:
 
 
 def redis_secret(deployment: Deployment) -> Any:
-    """A reference to the password of Redis: ssm:NAME, secretsmanager:NAME, or an ARN; "" without one."""
+    """Where the password of Redis is: ssm:NAME or secretsmanager:NAME, of a name or an ARN; "" without one."""
     if deployment.redis_secret:
         return deployment.redis_secret
-    return {"Ref": "RedisSecret"} if deployment.redis == CREATE else ""
+    return sub("secretsmanager:${RedisSecret}") if deployment.redis == CREATE else ""
 
 
 def _outgoing(deployment: Deployment) -> list[dict[str, Any]]:
@@ -127,12 +127,11 @@ def _redis(deployment: Deployment) -> dict[str, Any]:
     service, _ = secret_resource(deployment)
     made: dict[str, Any] = {}
     if deployment.redis_secret:
-        name = deployment.redis_secret
-        if service == "ssm":
-            name = name.partition("parameter/")[2] if name.startswith("arn:") else name.removeprefix("ssm:")
-            token: Any = "{{resolve:ssm-secure:" + name + "}}"
-        else:
-            token = "{{resolve:secretsmanager:" + name.removeprefix("secretsmanager:") + "}}"
+        name = deployment.redis_secret.partition(":")[2]
+        if service == "ssm" and name.startswith("arn:"):
+            name = name.partition(":parameter")[2]
+        source = {"ssm": "ssm-secure", "secretsmanager": "secretsmanager"}[service]
+        token: Any = f"{{{{resolve:{source}:{name}}}}}"
     else:
         made["RedisSecret"] = {
             "Type": "AWS::SecretsManager::Secret",

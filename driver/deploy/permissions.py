@@ -32,7 +32,7 @@ _CACHE = """AddTagsToResource CreateCacheParameterGroup CreateCacheSubnetGroup C
     DeleteCacheParameterGroup DeleteCacheSubnetGroup DeleteReplicationGroup DescribeCacheClusters
     DescribeCacheParameterGroups DescribeCacheParameters DescribeCacheSubnetGroups DescribeReplicationGroups
     ListTagsForResource ModifyCacheParameterGroup ModifyCacheSubnetGroup ModifyReplicationGroup"""
-_PASSWORD = "CreateSecret DeleteSecret DescribeSecret GetRandomPassword GetSecretValue TagResource UpdateSecret"
+_KEEPING = "CreateSecret DeleteSecret DescribeSecret GetRandomPassword GetSecretValue TagResource UpdateSecret"
 
 
 def for_deploying(deployment: Deployment, partition: str, region: str, account: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _secret(deployment: Deployment, partition: str, here: str) -> list[dict[str,
     reference = deployment.redis_secret
     if not reference:
         secrets = [f"arn:{partition}:secretsmanager:{here}:secret:RedisSecret-*"]
-        return [_allow("Secret", "secretsmanager", _PASSWORD, secrets)]
+        return [_allow("Secret", "secretsmanager", _KEEPING, secrets)]
     [statement] = [
         one
         for one in for_functions(deployment, partition, *here.split(":"))["Statement"]

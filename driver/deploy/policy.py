@@ -37,6 +37,8 @@ def statements(deployment: Deployment) -> list[dict[str, Any]]:
         # Lambda looks at the bucket of failures with this role; the function's own code may not.
         _statement("SeeFailures", ["s3:ListBucket"], [_bucket(bucket)])
         | {"Condition": {"Null": {"lambda:SourceFunctionArn": "true"}}},
+        # A function hands over attempts of a large round in the driver's stead.
+        _statement("InvokeItself", ["lambda:InvokeFunction"], [_arn("lambda", f"function:{deployment.name}")]),
         _statement("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [_logs(deployment)]),
     ]
     inputs = [place_of(url) for url in deployment.inputs]
@@ -106,9 +108,9 @@ def secret_resource(deployment: Deployment) -> tuple[str, Any]:
     reference = deployment.redis_secret
     if not reference:
         return ("secretsmanager", {"Ref": "RedisSecret"}) if deployment.redis == CREATE else ("", "")
-    if reference.startswith("arn:"):
-        return reference.split(":")[2], reference
     service, _, name = reference.partition(":")
+    if name.startswith("arn:"):
+        return service, name
     if service == "ssm":
         return service, _arn("ssm", f"parameter/{name.lstrip('/')}")
     return service, _arn("secretsmanager", f"secret:{name}-??????")  # AWS adds six letters of its own

@@ -207,7 +207,9 @@ class Stack:
         if event["LogicalResourceId"] == self.name or outcome == "IN_PROGRESS":
             return
         reason = event.get("ResourceStatusReason", "")
-        how = _WORDS.get(action, action.lower()) if outcome == "COMPLETE" else f"{event['ResourceStatus']}: {reason}"
+        how = f"{event['ResourceStatus']}: {reason}"
+        if outcome in ("COMPLETE", "SKIPPED"):
+            how = "kept" if outcome == "SKIPPED" else _WORDS.get(action, action.lower())
         self._tell(f"{event['LogicalResourceId']}: {how}")
 
     def _seen(self, stack: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +12,16 @@ from driver.deploy.network import needs_secret_endpoint
 from driver.deploy.policy import secret_resource
 from mapreduce.errors import ConfigError
 
-# The tag by which CloudFormation marks what it makes.
-_STACK = "aws:cloudformation:stack-name"
 
-
-def look_up(aws: Aws, deployment: Deployment) -> Deployment:
+def look_up(aws: Aws, deployment: Deployment, own: Collection[str]) -> Deployment:
     """The deployment with what its subnets imply.
 
     A way to S3 or to the secret that the VPC has already is not made again: AWS refuses a second one.
+
+    Args:
+        aws: the account.
+        deployment: whose subnets are looked at.
+        own: ids of what the stack has made, which it keeps.
 
     Raises:
         ConfigError: the subnets are not of one VPC.
@@ -34,7 +36,7 @@ def look_up(aws: Aws, deployment: Deployment) -> Deployment:
     [vpc] = vpcs
     tables = _route_tables(aws, vpc, deployment.subnets)
     found = replace(deployment, vpc=vpc, route_tables=tuple(tables))
-    ways = _ways(aws, found)
+    ways = [way for way in _ways(aws, vpc) if way["VpcEndpointId"] not in own]
     has_s3 = any(
         way["ServiceName"].endswith(".s3") and set(tables) <= set(way.get("RouteTableIds", ())) for way in ways
     )
@@ -60,12 +62,8 @@ def _route_tables(aws: Aws, vpc: str, subnets: Iterable[str]) -> list[str]:
     return sorted({named.get(subnet, main) for subnet in subnets} - {""})
 
 
-def _ways(aws: Aws, deployment: Deployment) -> list[dict[str, Any]]:
-    """The endpoints of the VPC that the stack has not made itself."""
-    filters = [{"Name": "vpc-id", "Values": [deployment.vpc]}]
+def _ways(aws: Aws, vpc: str) -> list[dict[str, Any]]:
+    """The endpoints of a VPC."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
     found = aws.call("ec2", "describe_vpc_endpoints", Filters=filters)["VpcEndpoints"]
-    return [
-        way
-        for way in found
-        if {"Key": _STACK, "Value": deployment.name} not in way.get("Tags", ()) and way.get("State") != "deleted"
-    ]
+    return [way for way in found if way.get("State", "").lower() not in ("deleting", "deleted", "failed", "rejected")]
