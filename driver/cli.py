@@ -31,6 +31,7 @@ _STORES: list[Callable[[F], F]] = [
     click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
     click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
     click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+    click.option("--redis-secret", metavar="WHERE", help="Of Redis's password: ssm:NAME or secretsmanager:NAME."),
 ]
 
 # It counts wherever it stands: see `main`.
@@ -46,7 +47,10 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
-    click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
+    click.option("--executor", metavar="NAME", help="Where attempts run: local, inline or lambda.  [default: local]"),
+    click.option("--function", metavar="NAME", help="Function on AWS Lambda.  [default: mapreduce]"),
+    click.option("--region", metavar="NAME", help="Of AWS, for the function.  [default: AWS_REGION]"),
+    click.option("--invoke", metavar="HOW", help="How the function is invoked: event or request.  [default: event]"),
     *_STORES,
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),

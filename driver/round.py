@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from driver.barrier import Barrier
 from driver.commits import Commit, Failure, read_commit, read_failure
-from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded
+from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded, Warned
 from driver.executors import Executor
 from driver.plan import write_plan
 from mapreduce.errors import JobError, TaskError
@@ -121,8 +121,10 @@ class RoundRun:
         self._start(tasks)
         while len(self.commits) < self.tasks:
             ended = self._wait(barrier)
-            for task in sorted(barrier.look() - self.commits.keys()):
+            found = sorted(barrier.look() - self.commits.keys())
+            for task in found:
                 self._commit(task)
+            self._settle(found)
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
                 newest = attempt.attempt == self._attempts[attempt.task] - 1
@@ -149,7 +151,7 @@ class RoundRun:
         While others run, waiting a little saves listings; when all have ended there is nothing to wait for.
         """
         ended: list[tuple[AttemptId, str]] = []
-        patience = self._executor.poll
+        patience = max(self._executor.poll, barrier.wait())
         while self._running and patience:
             stepped = self._executor.step(self._job)
             try:
@@ -158,9 +160,21 @@ class RoundRun:
                 break
             self._running.discard(ended[-1][0])
             patience = barrier.wait()
+        for text in self._executor.notices():
+            self._notify(Warned(job=self._job, text=text))
         if self._executor.closed:
             raise JobError(f"job {self._job} has ended without a result: its driver was closed")
         return ended
+
+    def _settle(self, tasks: Sequence[int]) -> None:
+        """Wait no more for attempts of tasks that are done."""
+        attempts = [
+            AttemptId(self._job, self.number, task, attempt)
+            for task in tasks
+            for attempt in range(self._attempts[task])
+        ]
+        self._running.difference_update(attempts)
+        self._executor.settled(attempts)
 
     def _commit(self, task: int) -> None:
         commit = read_commit(self._storage, self._seal, self._job, self.number, task)

@@ -21,7 +21,7 @@ from driver.packaging import Package, package
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.result import Result, Round
 from driver.round import RoundRun
-from driver.settings import Settings
+from driver.settings import Settings, refuse_local
 from driver.splits import plan_splits
 from mapreduce.errors import ConfigError, StoreError
 from mapreduce.formats import input_format, output_format
@@ -29,7 +29,7 @@ from mapreduce.job import Job, named_files
 from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
-from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key
+from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
 from worker.payload import Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
@@ -84,11 +84,15 @@ class JobRun:
         files = find_inputs(inputs, self._access)
         size = sum(file.size for file in files)
         self._check(size)
+        if self._executor.remote:
+            for url in [file.url for file in files] + [output or ""]:
+                if url:
+                    refuse_local("output" if url == output else "input", url)
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
         reads = input_format(self._jobs[0].input_format)
-        splits = plan_splits(files, reads, self._settings.split_size, self._settings.workers)
+        splits = plan_splits(files, reads, self._settings.split_size, self._width(size))
         self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
@@ -130,7 +134,12 @@ class JobRun:
     def _share(self, commits: Sequence[Commit]) -> int:
         """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
         size = sum(commit.part.size for commit in commits if commit.part is not None)
-        return max(1, min(self._settings.split_size, -(-size // self._settings.workers)))
+        return max(1, min(self._settings.split_size, -(-size // self._width(size))))
+
+    def _width(self, size: int) -> int:
+        """How many attempts to plan for at once, where there are `size` bytes to read."""
+        workers, share = self._settings.workers, self._executor.share
+        return max(1, min(workers, -(-size // share))) if share else workers
 
     def _partitions(self, job: AnyJob, given: int | None, size: int) -> int:
         """How many partitions the shuffle of `job` has; 0 without a reducer."""
@@ -139,7 +148,7 @@ class JobRun:
         chosen = given or job.partitions or self._settings.partitions
         if chosen:
             return chosen
-        workers = self._settings.workers
+        workers = self._width(size)
         return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
 
     def _run_job(self, rows: Sequence[Any], partitions: int, common: dict[str, Any]) -> list[Commit]:
@@ -166,7 +175,7 @@ class JobRun:
                 partitions=partitions,
                 row=row,
                 memory=self._settings.memory,
-                access=self._access.to_json(),
+                access=self._settings.worker_access.to_json(),
                 **{**common, "output": common["output"] if kind == "reduce" or not partitions else ""},
             )
 
@@ -288,6 +297,8 @@ class JobRun:
             keys += [plan_key(self.id, run.number, version) for version in range(run.plans + 1)]
             keys += [done_key(self.id, run.number, task) for task in range(run.tasks)]
             keys += [failed_key(*attempt) for attempt in run.started]
+            if self._executor.remote:
+                keys += [started_key(*attempt) for attempt in run.started]
             # The last round's blocks are the result's, until it is closed.
             kept = {commit.part.key for commit in run.commits.values() if commit.part is not None}
             kept = kept if run is self._rounds[-1] and not failed and self._output is None else set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _OTHERS = ("MAPREDUCE_WORKER_HOME",)
 # More than anybody means.
 _INFINITE = 1e9
 _MINIMAL_MEMORY = 64_000_000
+# The concurrency that accounts on AWS Lambda have by default; a smaller one is found out.
+_CLOUD_WORKERS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Settings:
     """Where and how a driver runs jobs; every value is checked and in its final form.
 
     Attributes:
-        executor: where attempts run: "local" (processes of this machine) or "inline" (this process).
+        executor: where attempts run: "local" (processes of this machine), "inline" (this process) or "lambda".
         workers: how many attempts run at once.
         memory: bytes of memory that one worker may use.
         split_size: bytes of input, at most, that one map task reads.
@@ -42,9 +45,13 @@ class Settings:
         endpoint_url: of the S3 service; "": what AWS_ENDPOINT_URL says, else AWS.
         profile: of the AWS configuration files; "": the usual chain of credentials.
         redis_username: of a Redis ACL user; "": the default user.
+        redis_secret: where workers find the password of Redis: "ssm:NAME" or "secretsmanager:NAME".
         redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
+        function: name or ARN of the function that runs attempts on AWS Lambda.
+        region: of AWS, for the function; "": what AWS's configuration says.
+        invoke: how the function is invoked: "event" (asynchronously) or "request".
         overwrite: whether an output folder's earlier result may be replaced.
         keep_intermediates: whether code, control keys and shuffle data stay when a job has ended.
     """
@@ -59,9 +66,13 @@ class Settings:
     endpoint_url: str = ""
     profile: str = ""
     redis_username: str = ""
+    redis_secret: str = ""
     redis_password: str = field(default="", repr=False)
     retries: int = 2
     timeout: float | None = 3600.0
+    function: str = "mapreduce"
+    region: str = ""
+    invoke: str = "event"
     overwrite: bool = False
     keep_intermediates: bool = False
 
@@ -81,16 +92,16 @@ class Settings:
         """
         known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
-        for origin, source in (
-            _config_file(Path(folder)),
-            ("environment", _environment(environ)),
-            ("argument", given),
-        ):
+        origins = (_config_file(Path(folder)), ("environment", _environment(environ)), ("argument", given))
+        sources = [source for _, source in origins]
+        for origin, source in origins:
             for name, value in source.items():
                 if name not in known:
                     raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
                 if value is not None:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
+        if values.get("executor") == "lambda" and not any(source.get("workers") for source in sources):
+            values["workers"] = _CLOUD_WORKERS
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         if values["shuffle"].startswith(("redis://", "rediss://")):
@@ -100,10 +111,21 @@ class Settings:
             if username or password:
                 values.update(redis_username=username, redis_password=password)
         settings = cls(**values)
-        for name in ("storage", "shuffle"):
-            if settings.executor != "inline" and values[name].startswith("memory://"):
-                raise ConfigError(f"{name}: {values[name]} is in this process alone; it needs executor inline")
+        settings._check_places()
         return settings
+
+    def _check_places(self) -> None:
+        """Refuse stores that the workers cannot reach, or not safely."""
+        for name, url in (("storage", self.storage), ("shuffle", self.shuffle)):
+            if self.executor == "lambda":
+                refuse_local(name, url)
+            elif self.executor != "inline" and url.startswith("memory://"):
+                raise ConfigError(f"{name}: {url} is in this process alone; it needs executor inline")
+        if self.executor == "lambda" and self.redis_password:
+            raise ConfigError(
+                "redis_password: a password is not sent to AWS Lambda: put it into the Parameter Store or Secrets"
+                " Manager, and say where by redis_secret, as ssm:/path/of/it or secretsmanager:name"
+            )
 
     @property
     def access(self) -> Access:
@@ -113,6 +135,25 @@ class Settings:
             profile=self.profile,
             redis_username=self.redis_username,
             redis_password=self.redis_password,
+            redis_secret=self.redis_secret,
+        )
+
+    @property
+    def worker_access(self) -> Access:
+        """How workers reach stores: on AWS Lambda with the rights of their function, not of this machine."""
+        return replace(self.access, profile="") if self.executor == "lambda" else self.access
+
+
+def refuse_local(what: str, url: str) -> None:
+    """Refuse a place of this machine where workers run elsewhere.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if split_url(url)[0] in ("file", "memory"):
+        raise ConfigError(
+            f"{what}: functions on AWS Lambda cannot reach {url}, which is on this machine; name a place like"
+            " s3://bucket/prefix"
         )
 
 
@@ -176,6 +217,25 @@ def _executor(value: Any, setting: str) -> str:
     return value
 
 
+def _invoke(value: Any, setting: str) -> str:
+    if value not in ("event", "request"):
+        raise ConfigError(f"{setting}: {value!r} is neither event nor request")
+    return str(value)
+
+
+def _function(value: Any, setting: str) -> str:
+    if not _text(value, setting):
+        raise ConfigError(f"{setting}: it must name a function")
+    return str(value)
+
+
+def _secret(value: Any, setting: str) -> str:
+    text = _text(value, setting)
+    if text and not re.fullmatch("(ssm|secretsmanager):[^:].*", text):  # it may be the secret itself: not shown
+        raise ConfigError(f"{setting}: it must say where a secret is, as ssm:NAME or secretsmanager:NAME")
+    return text
+
+
 def _switch(value: Any, setting: str) -> bool:
     if isinstance(value, bool):
         return value
@@ -221,9 +281,13 @@ _CHECKS = {
     "endpoint_url": _endpoint,
     "profile": _text,
     "redis_username": _text,
+    "redis_secret": _secret,
     "redis_password": _text,
     "retries": _number(0, int),
     "timeout": _timeout,
+    "function": _function,
+    "region": _text,
+    "invoke": _invoke,
     "overwrite": _switch,
     "keep_intermediates": _switch,
 }

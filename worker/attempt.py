@@ -10,6 +10,7 @@ import json
 import operator
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from mapreduce.errors import LostBlocks
@@ -31,6 +32,10 @@ Outcome = Literal["committed", "superseded", "failed"]
 # Characters that are kept of a traceback, whose end tells most, and of a message.
 _TRACEBACK = 20_000
 _REASON = 5_000
+
+
+class TimedOut(Exception):
+    """An attempt has taken all the time that it may; raised wherever it is then."""
 
 
 def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
@@ -58,7 +63,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
         receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
         record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit) as error:
-        _put_failure(payload, storage, seal, context, error)
+        _tell_failure(payload, storage, context, error)
         return "failed"
     job, round_number, task, _ = payload.attempt
     key = done_key(job, round_number, task)
@@ -143,9 +148,7 @@ def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
         store.delete([part.key])
 
 
-def _put_failure(
-    payload: Payload, storage: ObjectStore, seal: Seal, context: Context | None, error: BaseException
-) -> None:
+def _tell_failure(payload: Payload, storage: ObjectStore, context: Context | None, error: BaseException) -> None:
     import traceback
 
     kind = type(error)
@@ -154,16 +157,47 @@ def _put_failure(
         if kind.__module__ in ("builtins", "mapreduce.errors")
         else f"{kind.__module__}.{kind.__qualname__}"
     )
+    put_failure(
+        payload,
+        storage,
+        kind="out of memory" if isinstance(error, MemoryError) else "timed out" if kind is TimedOut else name,
+        reason=_reason(error),
+        where=_where(error),
+        traceback="".join(traceback.format_exception(error))[-_TRACEBACK:],
+        record=context.record() if context is not None else "",
+        source=context.task.source if context is not None else "",
+        lost=error.tasks if isinstance(error, LostBlocks) else (),
+    )
+
+
+def put_failure(
+    payload: Payload,
+    storage: ObjectStore,
+    *,
+    kind: str,
+    reason: str,
+    where: str = "",
+    traceback: str = "",
+    record: str = "",
+    source: str = "",
+    lost: Sequence[int] = (),
+) -> None:
+    """Write down why an attempt failed; see `driver.commits.Failure`.
+
+    Raises:
+        StoreError: it could not be written.
+    """
     failure = {
-        "kind": "out of memory" if isinstance(error, MemoryError) else name,
-        "reason": _reason(error),
-        "where": _where(error),
-        "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK:],
-        "record": context.record() if context is not None else "",
-        "source": context.task.source if context is not None else "",
-        "lost": error.tasks if isinstance(error, LostBlocks) else (),
+        "kind": kind,
+        "reason": reason,
+        "where": where,
+        "traceback": traceback,
+        "record": record,
+        "source": source,
+        "lost": lost,
     }
     key = failed_key(*payload.attempt)
+    seal = Seal(bytes.fromhex(payload.secret))
     storage.put(key, seal.wrap(key, json.dumps(failure).encode()))
 
 
@@ -180,4 +214,6 @@ def _where(error: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, TimedOut):
+        frames.pop()  # the alarm's own
     return f"{frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""

@@ -3,10 +3,13 @@
 jobs/<job>/job.json                         readable description
 jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
 jobs/<job>/files/<digest>                   side files
+jobs/<job>/cancelled                        tells workers that nobody can end to end themselves
 jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
 jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
 jobs/<job>/rounds/<n>/failed/<task>.<attempt>
+jobs/<job>/rounds/<n>/started/<task>.<attempt>  on functions: created only if absent, by who runs the attempt
 jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
+bundles/<digest>                            libraries, zipped; shared by jobs
 <output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
 <output>/part-<task>
 """
@@ -44,9 +47,34 @@ def done_key(job: str, round: int, task: int) -> str:
     return f"{done_prefix(job, round)}{task:05d}"
 
 
+def failed_prefix(job: str, round: int) -> str:
+    """What the names of all failure records of a round begin with."""
+    return f"jobs/{job}/rounds/{round}/failed/"
+
+
 def failed_key(job: str, round: int, task: int, attempt: int) -> str:
     """Why an attempt failed."""
-    return f"jobs/{job}/rounds/{round}/failed/{task:05d}.{attempt}"
+    return f"{failed_prefix(job, round)}{task:05d}.{attempt}"
+
+
+def started_prefix(job: str, round: int) -> str:
+    """What the names of all start records of a round begin with."""
+    return f"jobs/{job}/rounds/{round}/started/"
+
+
+def started_key(job: str, round: int, task: int, attempt: int) -> str:
+    """Which function's sandbox runs an attempt."""
+    return f"{started_prefix(job, round)}{task:05d}.{attempt}"
+
+
+def cancelled_key(job: str) -> str:
+    """Exists while attempts of a cancelled job may still run."""
+    return f"jobs/{job}/cancelled"
+
+
+def bundle_key(digest: str) -> str:
+    """A zip archive of libraries, by the digest of its content."""
+    return f"bundles/{digest}"
 
 
 def out_key(job: str, round: int, task: int, attempt: int) -> str:

@@ -1,0 +1,267 @@
+"""Attempts as invocations of one function of AWS Lambda.
+
+Threads invoke, as many attempts at once as the limit allows. By "request" each waits for its attempt's
+end; by "event", the default, the service takes note, and the keys in the object store tell the end.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from queue import Empty, SimpleQueue
+from typing import Literal, Self
+
+from driver.executors.base import Ended, Executor
+from driver.executors.lambda_.destination import Destination
+from driver.executors.lambda_.flights import Flight, Flights
+from driver.executors.lambda_.service import LIMITS, Facts, Lost, Refused, Service
+from driver.executors.lambda_.watch import PACE, Watch, left_over
+from driver.settings import Settings
+from mapreduce import __version__
+from mapreduce.errors import ConfigError, JobError, StoreError
+from mapreduce.objectstore import Access, ObjectStore, open_store
+from shuffle.base import AttemptId
+from worker.layout import cancelled_key
+from worker.payload import PYTHON, Payload
+
+# Threads that hand events over: more only make the client library's lock the bottleneck.
+_SENDERS = 16
+# Seconds for which a cancelled job's attempts are waited for: they look every three.
+_LEAVE = 10.0
+# The share of the account's concurrency that is left to others.
+_LEFT = 0.1
+
+
+class LambdaExecutor(Executor):
+    """Runs attempts as invocations, up to `workers` at once, each for at most `timeout` seconds.
+
+    Args:
+        workers: how many attempts run at once.
+        timeout: seconds that one attempt may take; None for what the function allows.
+        service: invokes the function.
+        invoke: "event", or "request" to wait for each attempt's end by the connection that started it.
+        access: how the driver reaches stores.
+        pace: seconds between looks for the ends of events.
+    """
+
+    poll = 0.05
+    remote = True
+    share = 32_000_000
+
+    def __init__(
+        self,
+        workers: int,
+        timeout: float | None,
+        service: Service,
+        *,
+        invoke: Literal["event", "request"] = "event",
+        access: Access | None = None,
+        pace: float = PACE,
+    ) -> None:
+        self._timeout = timeout
+        self._service = service
+        self._invoke = invoke
+        self._access = access or Access()
+        self._pace = pace
+        self._flights = Flights(workers)
+        self._facts: Facts | None = None
+        self._opening = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._watch: Watch | None = None
+        self._notices: SimpleQueue[str] = SimpleQueue()
+        self._left: dict[str, str] = {}
+        self._warm = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        service = Service(
+            settings.function,
+            region=settings.region,
+            profile=settings.profile,
+            connections=settings.workers if settings.invoke == "request" else _SENDERS,
+        )
+        executor = cls(
+            settings.workers,
+            settings.timeout,
+            service,
+            invoke="request" if settings.invoke == "request" else "event",
+            access=settings.access,
+        )
+        service.tell = executor._notices.put
+        return executor
+
+    def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
+        self._open()
+        flights = [Flight(payload, ended) for payload in payloads]
+        for flight in flights:
+            _check_size(self._event(flight.payload), flight.payload, self._invoke)
+            if url := self._left.pop(flight.payload.attempt.job, ""):
+                self._store(url).delete([cancelled_key(flight.payload.attempt.job)])
+        self._grow(self._flights.add(flights))
+
+    def settled(self, attempts: Iterable[AttemptId]) -> None:
+        self._flights.drop(attempts)
+
+    def notices(self) -> list[str]:
+        told = []
+        try:
+            while True:
+                told.append(self._notices.get_nowait())
+        except Empty:
+            return told
+
+    def cancel(self, job: str) -> None:
+        flying = self._flights.cancel(job)
+        try:
+            if flying:
+                url = flying[0].payload.storage
+                self._store(url).put(cancelled_key(job), b"")
+                if self._leave(job, self._store(url)):
+                    self._store(url).delete([cancelled_key(job)])
+                else:
+                    self._left[job] = url  # for events that the service still keeps
+        finally:
+            self._flights.forget(job)
+
+    def close(self) -> None:
+        flying = {} if self.closed else {job: self._flights.of(job) for job in self._flights.jobs()}
+        self.closed = True
+        self._flights.close()
+        for job, flights in flying.items():
+            for flight in flights[:1]:
+                try:
+                    self._store(flight.payload.storage).put(cancelled_key(job), b"")
+                except StoreError:  # nobody is left to be told, and the attempts end by themselves
+                    continue
+
+    def _leave(self, job: str, store: ObjectStore) -> bool:
+        """Wait a while until nothing of a cancelled job runs; returns whether nothing of it can start any more."""
+        deadline = time.monotonic() + _LEAVE
+        while True:
+            flying = self._flights.of(job)
+            sent = [flight for flight in flying if flight.sent is not None]
+            running, waiting = left_over(store, job, sent)
+            left = deadline - time.monotonic()
+            if (len(sent) == len(flying) and not running) or left <= 0:
+                return not (running or waiting or len(sent) < len(flying))
+            self._flights.wait(lambda: len(self._flights.of(job)) < len(flying), min(0.5, left))  # noqa: B023 - for now
+
+    def _open(self) -> None:
+        """Find out whether the function can be used, and how.
+
+        Raises:
+            ConfigError: it does not exist, must not be invoked, or is of another version.
+            JobError: it cannot be reached, or does not work.
+        """
+        with self._opening:
+            if self._facts is not None:
+                return
+            self._service.open()
+            told = self._service.describe()
+            if told.get("python") != PYTHON:
+                raise ConfigError(
+                    f"the function {self._service.function} runs Python {told.get('python')}, this driver {PYTHON}:"
+                    " code can be shipped only between equal minor versions; run `mapreduce deploy` from this Python"
+                )
+            config = self._service.settings()
+            arn = str(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
+            self._facts = Facts(
+                timeout=float(told["remaining"]),
+                age=float(config.get("MaximumEventAgeInSeconds", Facts.age)),
+                failures=arn.removeprefix("arn:aws:s3:::") if ":s3:::" in arn else "",
+            )
+            available = self._service.concurrency()
+            if available is not None:
+                self._flights.limit = max(1, min(self._flights.limit, int(available * (1 - _LEFT))))
+            destination = None
+            if self._facts.failures:
+                bucket = open_store(f"s3://{self._facts.failures}", access=self._access)
+                name = self._service.function.rpartition(":function:")[2].partition(":")[0]
+                destination = Destination(bucket, name, lambda attempt: attempt.job in self._flights.jobs())
+            self._watch = Watch(self._flights, self._store, self._facts, destination)
+
+    def _store(self, url: str) -> ObjectStore:
+        return open_store(url, access=self._access)
+
+    def _event(self, payload: Payload) -> bytes:
+        event = {"version": __version__, "timeout": self._timeout, "attempt": json.loads(payload.to_json())}
+        return json.dumps(event, separators=(",", ":")).encode()
+
+    def _grow(self, wanted: int) -> None:
+        """Have a thread for each of so many attempts, as far as more threads help."""
+        most = self._flights.limit if self._invoke == "request" else min(_SENDERS, self._flights.limit)
+        with self._opening:
+            if not self._threads:
+                self._thread(self._look, "lambda-watch")
+            while not self.closed and len(self._threads) - 1 < min(most, wanted):
+                self._thread(self._serve, f"lambda-{len(self._threads)}")
+
+    def _thread(self, act: Callable[[], None], name: str) -> None:
+        # Daemons: a program that ends without closing its driver must not hang on them.
+        thread = threading.Thread(target=act, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self) -> None:
+        while flights := self._flights.take():
+            for flight in flights:
+                try:
+                    self._run(flight)
+                except Exception as error:  # the attempt must end for the driver, whatever happens here
+                    self._flights.land(flight.payload.attempt, f"{type(error).__name__}: {error}")
+
+    def _run(self, flight: Flight) -> None:
+        """Invoke, and report the end if it is known then."""
+        attempt = flight.payload.attempt
+
+        def pause(seconds: float) -> bool:
+            return not self._flights.wait(lambda: not self._flights.is_wanted(attempt.job), seconds)
+
+        try:
+            answer = self._service.invoke(self._event(flight.payload), self._invoke, pause)
+        except Lost:
+            flight.sent = time.monotonic()
+        except (Refused, ConfigError) as error:
+            self._flights.land(attempt, str(error))
+        else:
+            if self._invoke == "event":
+                flight.sent = time.monotonic()
+            elif answer.value.get("outcome") == "duplicate":
+                flight.sent = time.monotonic()  # an earlier try to start it had come through
+            else:
+                self._flights.land(attempt, answer.error)
+
+    def _look(self) -> None:
+        """Look for the ends of events until all is over."""
+        troubled = False
+        while not self.closed:
+            self._flights.wait(lambda: False, self._pace)
+            try:
+                if self._watch is not None and not self.closed:
+                    self._watch.look()
+                troubled = False
+            except StoreError as error:
+                if not troubled:
+                    self._notices.put(f"{error}; trying again")
+                troubled = True
+
+
+def _check_size(event: bytes, payload: Payload, invoke: Literal["event", "request"]) -> None:
+    """Refuse an event that the service would.
+
+    Raises:
+        JobError: it is too large; the message tells what of it is.
+    """
+    limit = LIMITS[invoke]
+    if len(event) <= limit:
+        return
+    sizes: dict[str, int] = {name: len(json.dumps(value)) for name, value in asdict(payload).items()}
+    name = max(sizes, key=sizes.__getitem__)
+    remedy = ": ship fewer side files, or one archive of them" if name == "files" else ""
+    raise JobError(
+        f"the event of {payload.attempt} has {len(event):,} bytes, and AWS Lambda takes {limit:,}; its field {name!r}"
+        f" has {sizes[name]:,} of them{remedy}"
+    )
