@@ -76,12 +76,15 @@ def _with_stores(command: F) -> F:
 
 
 class _Commands(click.Group):
-    """The commands here, and those of other modules, which are imported only when they are asked for."""
+    """The commands here, and those that are imported only when they are asked for."""
 
     _ELSEWHERE = {  # noqa: RUF012 - never changed
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
         "lambda-local": "driver.lambda_local.cli:lambda_local",
+        "deploy": "driver.deploy.cli:deploy",
+        "destroy": "driver.deploy.cli:destroy",
+        "status": "driver.deploy.cli:status",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
