@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import mapreduce
@@ -20,7 +20,7 @@ from driver.output import OutputFolder
 from driver.packaging import Package, package
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.result import Result, Round
-from driver.round import RoundRun
+from driver.round import Repair, RoundRun
 from driver.settings import Settings, refuse_local
 from driver.splits import plan_splits
 from mapreduce.errors import ConfigError, StoreError
@@ -93,7 +93,8 @@ class JobRun:
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._width(size))
-        self._executor.warm(len(splits))
+        if not self._executor.remote:
+            self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
         side_files = [self._put_files(job) for job in self._jobs]
@@ -152,7 +153,13 @@ class JobRun:
         return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
 
     def _run_job(self, rows: Sequence[Any], partitions: int, common: dict[str, Any]) -> list[Commit]:
-        maps = self._round("map", rows, partitions, common, None)
+
+        def warm() -> None:
+            workers = self._settings.workers
+            if self._executor.remote and (more := min(partitions, workers) - min(len(rows), workers)) > 0:
+                self._executor.warm(more)  # beside those that the maps leave behind
+
+        maps = self._round("map", rows, partitions, common, halfway=warm)
         commits = maps.run()
         if not partitions:
             return commits
@@ -160,10 +167,17 @@ class JobRun:
         def repair(lost: tuple[int, ...]) -> list[list[list[Any]]]:
             return piece_rows(maps.again(sorted(lost)), partitions)
 
-        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
+        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair=repair).run()
 
     def _round(
-        self, kind: Literal["map", "reduce"], rows: Sequence[Any], partitions: int, common: dict[str, Any], repair: Any
+        self,
+        kind: Literal["map", "reduce"],
+        rows: Sequence[Any],
+        partitions: int,
+        common: dict[str, Any],
+        *,
+        repair: Repair | None = None,
+        halfway: Callable[[], None] | None = None,
     ) -> RoundRun:
         def payload(attempt: AttemptId, row: Range) -> Payload:
             return Payload(
@@ -191,6 +205,7 @@ class JobRun:
             executor=self._executor,
             retries=self._settings.retries,
             notify=self._notify,
+            halfway=halfway,
         )
         self._rounds.append(run)
         return run
