@@ -23,13 +23,13 @@ from driver.result import Result, Round
 from driver.round import Repair, RoundRun
 from driver.settings import Settings, refuse_local
 from driver.splits import plan_splits
-from mapreduce.errors import ConfigError, StoreError
+from mapreduce.errors import ConfigError, MissingObject, StoreError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
-from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
+from worker.layout import bundle_key, code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
 from worker.payload import Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
@@ -99,6 +99,7 @@ class JobRun:
         code = package(list(self._jobs))
         side_files = [self._put_files(job) for job in self._jobs]
         codes, bundle = self._put_code(code)
+        libraries = self._put_libraries()
         self._put_description(files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
         self._notify(
             JobStarted(
@@ -117,6 +118,7 @@ class JobRun:
                 "code": codes[number],
                 "bundle": bundle,
                 "files": side_files[number],
+                "libraries": libraries,
                 "output": self._output.url if self._output is not None and last else "",
             }
             if number:
@@ -223,6 +225,27 @@ class JobRun:
             key = code_key(self.id, hashlib.sha256(piece).hexdigest())
             keys.append(self._put(key, self._seal.wrap(key, piece)))
         return keys[: len(self._jobs)], keys[-1] if len(keys) > len(self._jobs) else ""
+
+    def _put_libraries(self) -> str:
+        """Put the libraries that the settings require into the storage, unless they are there; returns their key."""
+        if not self._settings.requirements:
+            return ""
+        from driver.bundles import check_room, make_bundle
+
+        where = self._executor.surroundings()
+        bundle = make_bundle(self._settings.requirements, where.machine)
+        check_room(bundle, where.disk)
+        key = bundle_key(bundle.digest)
+        try:
+            if self._storage.size(key) == bundle.size:
+                return key
+        except MissingObject:
+            pass
+        # Other jobs use it too, so it stays.
+        with bundle.path.open("rb") as file, self._storage.create(key) as writer:
+            while data := file.read(1 << 20):
+                writer.write(data)
+        return key
 
     def _put_files(self, job: AnyJob) -> dict[str, str]:
         """Put a job's side files into the storage; returns their keys by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from driver.lambda_local import Fault
 from mapreduce import ConfigError, Job, Mapper, TaskError
 from tests.acceptance.conftest import contents
 from tests.acceptance.jobs import words_plain
+from tests.driver.wheels import required, wheel
 from tests.services.functions import Functions, functions
 from tests.services.redis_servers import RedisServer
 from tests.services.s3_servers import BUCKET, ministack, place, use
@@ -163,6 +165,40 @@ def test_the_error_says_what_it_was(
     ):
         driver.run(Job(mapper=mapper), given)
     assert found(f"{root}/scratch") == {}
+
+
+class Greets(Mapper[str, str, str]):
+    """Yields what a library of a bundle says."""
+
+    def map(self, record: str) -> Iterator[tuple[str, str]]:
+        import greeting_of_tests  # type: ignore[import-not-found]  # it is in the bundle alone
+
+        yield greeting_of_tests.TEXT, greeting_of_tests.__file__
+
+
+def test_libraries_come_along(
+    service: Functions, given: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function has what a job requires, from a bundle that is uploaded once; a job without has none of it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wheel(tmp_path / "wheels", "greeting_of_tests", "1.0", "TEXT = 'hello'\n")
+    lines = required(tmp_path / "wheels", "greeting-of-tests")
+    places: list[str] = []
+    with Driver(executor="lambda", storage=f"{root}/scratch", workers=2, requirements=lines) as driver:
+        for _ in range(2):
+            with driver.run(Job(mapper=Greets()), given) as result:
+                pairs = list(result)
+            assert {said for said, _ in pairs} == {"hello"}
+            places += {where for _, where in pairs}
+            assert len(found(f"{root}/scratch")) == 1
+    [[key, data]] = found(f"{root}/scratch").items()
+    assert key == f"bundles/{hashlib.sha256(data).hexdigest()}"
+    assert len(set(places)) <= 4  # a sandbox each
+    with (
+        Driver(executor="lambda", storage=f"{root}/scratch", workers=2, retries=0) as driver,
+        pytest.raises(TaskError, match="No module named 'greeting_of_tests'"),
+    ):
+        driver.run(Job(mapper=Greets()), given)
 
 
 def test_places_of_this_machine(service: Functions, given: str, text: Path, root: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from queue import Empty, SimpleQueue
 from typing import Literal, Self
 
-from driver.executors.base import Ended, Executor
+from driver.executors.base import Ended, Executor, Surroundings
 from driver.executors.lambda_.destination import Destination
 from driver.executors.lambda_.flights import Flight, Flights
 from driver.executors.lambda_.service import LIMITS, Facts, Lost, Refused, Service
@@ -80,6 +80,7 @@ class LambdaExecutor(Executor):
         self._crowd = crowd
         self._flights = Flights(workers)
         self._facts: Facts | None = None
+        self._surroundings: Surroundings | None = None
         self._opening = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._watch: Watch | None = None
@@ -128,6 +129,11 @@ class LambdaExecutor(Executor):
         for number in range(min(_SENDERS, count)):
             share = len(range(number, count, _SENDERS))
             threading.Thread(target=send, args=(share,), name="lambda-warm", daemon=True).start()
+
+    def surroundings(self) -> Surroundings:
+        self._open()
+        assert self._surroundings is not None
+        return self._surroundings
 
     def settled(self, attempts: Iterable[AttemptId]) -> None:
         self._flights.drop(attempts)
@@ -193,6 +199,7 @@ class LambdaExecutor(Executor):
                     f"the function {self._service.function} runs Python {told.get('python')}, this driver {PYTHON}:"
                     " code can be shipped only between equal minor versions; run `mapreduce deploy` from this Python"
                 )
+            self._surroundings = Surroundings(str(told["machine"]), int(told["disk"]))
             config = self._service.settings()
             arn = str(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
             self._facts = Facts(
