@@ -8,7 +8,7 @@ moved to their places, `_PUBLISHING` lists all names concerned, so that what a c
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mapreduce.errors import MissingObject, OutputError, StoreError
 from mapreduce.objectstore import Access, ObjectStore, open_store
@@ -56,6 +56,10 @@ class OutputFolder:
             self._store.delete([probe])
         except StoreError as error:
             raise OutputError(f"the output folder {url} cannot be written: {error}") from error
+
+    def guard(self, wrap: Callable[[ObjectStore], ObjectStore]) -> None:
+        """Use the store by another one around it."""
+        self.store = self._store = wrap(self._store)
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give the parts their names, in place of those of an earlier result; returns the names."""

@@ -18,6 +18,7 @@ from driver.executors import Executor
 from driver.inputs import Inputs, find_inputs
 from driver.output import OutputFolder
 from driver.packaging import Package, package
+from driver.patience import PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.result import Result, Round
 from driver.round import Repair, RoundRun
@@ -26,7 +27,7 @@ from driver.splits import plan_splits
 from mapreduce.errors import ConfigError, MissingObject, StoreError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
-from mapreduce.objectstore import Access, open_store
+from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
 from worker.layout import bundle_key, code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
@@ -66,6 +67,8 @@ class JobRun:
         """Run; see `Driver.run`."""
         began = time.monotonic()
         error = ""
+        if self._executor.remote:
+            self._storage = self._patient(self._storage)
         try:
             return self._run(inputs, output, partitions, began)
         except BaseException as problem:
@@ -91,6 +94,8 @@ class JobRun:
         if output is not None:
             _refuse_overlap(output, [file.url for file in files])
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
+            if self._executor.remote:
+                self._output.guard(self._patient)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._width(size))
         if not self._executor.remote:
@@ -125,6 +130,14 @@ class JobRun:
                 rows = block_rows(commits, self._share(commits))
             commits = self._run_job(rows, counts[number], common)
         return self._result(commits, began, size)
+
+    def _patient(self, store: ObjectStore) -> ObjectStore:
+        """The store, asked again while it cannot be reached."""
+        return PatientStore(
+            store,
+            tell=lambda text: self._notify(Warned(job=self.id, text=text)),
+            wanted=lambda: not self._executor.closed,
+        )
 
     def _check(self, size: int) -> None:
         """Find out before anything starts whether the stores can be used; warn of what may go wrong."""

@@ -20,6 +20,7 @@ from mapreduce.errors import (
     OutputError,
     StoreError,
     TaskError,
+    Unreachable,
 )
 from mapreduce.formats import (
     CsvInput,
@@ -67,6 +68,7 @@ __all__ = [
     "TaskError",
     "TextInput",
     "TextOutput",
+    "Unreachable",
     "__version__",
 ]
 

@@ -7,7 +7,8 @@ MapReduceError
 ├── KeyTypeError (TypeError)        a key that has no stable identity across processes
 ├── CodeError                       user code that cannot be shipped or loaded
 ├── StoreError                      an object store that failed or misbehaved
-│   └── MissingObject (LookupError)
+│   ├── MissingObject (LookupError)
+│   └── Unreachable                 ... that gave no answer, or knows the credentials no more
 ├── JobError                        a job that ended without a result
 │   └── TaskError                   ... because one of its tasks failed too often
 ├── AuthenticationError             bytes that do not carry this job's tag
@@ -31,6 +32,7 @@ __all__ = [
     "OutputError",
     "StoreError",
     "TaskError",
+    "Unreachable",
 ]
 
 
@@ -85,6 +87,10 @@ class LostBlocks(MapReduceError):
     def __init__(self, message: str, tasks: tuple[int, ...]) -> None:
         super().__init__(message)
         self.tasks = tasks
+
+
+class Unreachable(StoreError):
+    """No answer came from an object store, or the credentials have expired: it may work again in a while."""
 
 
 class JobError(MapReduceError):

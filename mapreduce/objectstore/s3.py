@@ -19,7 +19,7 @@ from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, NoReturn, Self, TypeVar
 
-from mapreduce.errors import ConfigError, MissingObject, StoreError
+from mapreduce.errors import ConfigError, MissingObject, StoreError, Unreachable
 from mapreduce.objectstore.access import Access
 from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_key
 
@@ -341,7 +341,9 @@ class S3Store(ObjectStore):
             return MissingObject(f"cannot {what} {place}: it does not exist")
         remedy = _REMEDIES.get(code, "")
         where = f" at {self._endpoint()}" if remedy or not code else ""
-        return StoreError(f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}")
+        passes = code in _PASSING or (not code and "HTTP error" in reason)
+        kind = Unreachable if passes else StoreError
+        return kind(f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}")
 
 
 class _Upload:
@@ -491,6 +493,21 @@ class _Reader(io.RawIOBase):
         self._next = self._pool.submit(self._store.fetch, self._key, self._position, end, self._tag)
 
 
+# Codes of the service and names of boto3's errors for what passes: no network, or credentials to be renewed.
+_PASSING = {
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "CredentialRetrievalError",
+    "EndpointConnectionError",
+    "ExpiredToken",
+    "HTTPClientError",
+    "ProxyConnectionError",
+    "ReadTimeoutError",
+    "RequestExpired",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+}
 # What to do about the services' errors that are the user's to mend.
 _REMEDIES = {
     "NotFound": "; there seems to be no S3 service, or no such bucket: check the setting endpoint_url and the bucket",

@@ -156,6 +156,8 @@ class LambdaExecutor(Executor):
                     self._store(url).delete([cancelled_key(job)])
                 else:
                     self._left[job] = url  # for events that the service still keeps
+        except StoreError as error:  # how the job ended is what counts; its attempts end by themselves
+            self._notices.put(f"attempts of the job {job} may run on for a while: {error}")
         finally:
             self._flights.forget(job)
 
