@@ -77,7 +77,7 @@ def test_no_such_secret(reference: str, told: str) -> None:
 
 def test_json_without_a_password() -> None:
     """What is kept there is not shown."""
-    keep("ssm", "/mapreduce/four", '{"pasword": "open sesame"}')
+    keep("ssm", "/mapreduce/four", '{"secret": "open sesame"}')
     with pytest.raises(ConfigError, match="holds JSON without a password") as caught:
         read_secret("ssm:/mapreduce/four")
     assert "sesame" not in str(caught.value)
