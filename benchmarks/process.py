@@ -43,9 +43,11 @@ def run_whole(
         folder: where it runs.
         environ: variables to add to its environment.
     """
+    # Compiling what is imported, each time anew, is no part of what a user waits for.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     reaper = [sys.executable, "-P", os.path.join(FOLDER, "reaper.py"), str(timeout), *command]
     told = subprocess.run(
-        reaper, stdout=subprocess.PIPE, cwd=folder, env={**os.environ, **(environ or {})}, check=True
+        reaper, stdout=subprocess.PIPE, cwd=folder, env={**kept, **(environ or {})}, check=True
     ).stdout
     return Whole(**json.loads(told))
 
@@ -76,3 +78,13 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "processors": os.cpu_count(),
     }
+
+
+def end_with_parent() -> None:
+    """End this process when the one that began it has been killed; a process of a pool would wait for ever."""
+    from multiprocessing import parent_process  # which most users of this module do without
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -24,18 +24,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
 INTERRUPTED = 130
 
+_REACHING: list[Callable[[F], F]] = [
+    click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
+    click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+    click.option("--redis-secret", metavar="WHERE", help="Of Redis's password: ssm:NAME or secretsmanager:NAME."),
+    click.option("--state", metavar="DIR", help="Folder for secrets of jobs.  [default: ~/.local/state/mapreduce]"),
+]
+
 _STORES: list[Callable[[F], F]] = [
     click.option(
         "--storage", metavar="URL", help="Folder or URL for control keys.  [default: in the temporary folder]"
     ),
     click.option("--shuffle", metavar="URL", help="Folder or URL for the shuffle's data.  [default: in the storage]"),
-    click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
-    click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
-    click.option("--redis-secret", metavar="WHERE", help="Of Redis's password: ssm:NAME or secretsmanager:NAME."),
+    *_REACHING,
 ]
 
 # It counts wherever it stands: see `main`.
 _DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors, the worker's too.")
+
+_RUNNING: list[Callable[[F], F]] = [
+    click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
+    click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
+    click.option("--executor", metavar="NAME", help="Where attempts run: local, inline or lambda.  [default: local]"),
+    click.option("--requirements", metavar="FILE", help="Libraries that workers are to have, as pip has them."),
+    click.option("--function", metavar="NAME", help="Function on AWS Lambda.  [default: mapreduce]"),
+    click.option("--region", metavar="NAME", help="Of AWS, for the function.  [default: AWS_REGION]"),
+    click.option("--invoke", metavar="HOW", help="How the function is invoked: event or request.  [default: event]"),
+    click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
+    click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
+    click.option("--patience", metavar="SECONDS", help="Time to wait for a store that is lost.  [default: 600]"),
+]
 
 _SETTINGS: list[Callable[[F], F]] = [
     click.option(
@@ -44,17 +62,12 @@ _SETTINGS: list[Callable[[F], F]] = [
         type=click.IntRange(min=1),
         help="Number of reduce tasks, and of parts of the output.",
     ),
-    click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
-    click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
-    click.option("--executor", metavar="NAME", help="Where attempts run: local, inline or lambda.  [default: local]"),
-    click.option("--requirements", metavar="FILE", help="Libraries that workers are to have, as pip has them."),
-    click.option("--function", metavar="NAME", help="Function on AWS Lambda.  [default: mapreduce]"),
-    click.option("--region", metavar="NAME", help="Of AWS, for the function.  [default: AWS_REGION]"),
-    click.option("--invoke", metavar="HOW", help="How the function is invoked: event or request.  [default: event]"),
+    *_RUNNING,
     *_STORES,
-    click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
-    click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
+    click.option(
+        "--exchange", metavar="NAME", help="Between map and reduce: direct, two-level or auto.  [default: auto]"
+    ),
     click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier result in the output folder."),
     click.option("--keep-intermediates", is_flag=True, default=None, help="Keep control keys and shuffle data."),
     _DEBUG,
@@ -72,20 +85,27 @@ def _with(options: Sequence[Any], command: F) -> F:
     return command
 
 
-def _with_stores(command: F) -> F:
+def with_stores(command: F) -> F:
+    """Give a command the options that name stores, and how to reach them, as keyword arguments."""
     return _with([*_STORES, _DEBUG], command)
 
 
+def with_run_settings(command: F) -> F:
+    """Give a command the options that say how attempts are run, and how stores are reached, not where they are."""
+    return _with([*_RUNNING, *_REACHING, _DEBUG], command)
+
+
 class _Commands(click.Group):
-    """The commands here, and those that are imported only when they are asked for."""
+    """The commands here, and those of other modules, which are imported only when they are asked for."""
 
     _ELSEWHERE = {  # noqa: RUF012 - never changed
         "bench": "benchmarks.cli:bench",
         "demo": "benchmarks.demo:demo",
+        **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
+        "gensort": "benchmarks.sorting.cli:gensort",
         "lambda-local": "driver.lambda_local.cli:lambda_local",
-        "deploy": "driver.deploy.cli:deploy",
-        "destroy": "driver.deploy.cli:destroy",
-        "status": "driver.deploy.cli:status",
+        "valsort": "benchmarks.sorting.cli:valsort",
+        **{name: f"driver.deploy.cli:{name}" for name in ("deploy", "destroy", "status")},
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -132,19 +152,24 @@ def run(
         # Standard output is for the pairs, not for what user code prints.
         with contextlib.redirect_stdout(sys.stderr):
             result = driver.run(load_job(job), inputs, output, partitions)
-        with result:
-            if as_json:
-                click.echo(json.dumps(summary(result, pairs=output is None)))
-            elif output is None:
-                _print_pairs(result)
-            else:
-                click.echo(_sentence(result), err=True)
+        finish(result, as_json=as_json)
+
+
+def finish(result: Result[Any, Any], *, as_json: bool) -> None:
+    """Print what a result has, and close it."""
+    with result:
+        if as_json:
+            click.echo(json.dumps(summary(result, pairs=not result.output)))
+        elif not result.output:
+            _print_pairs(result)
+        else:
+            click.echo(_sentence(result), err=True)
 
 
 @commands.command()
 @click.option("--output", metavar="URL", help="Folder or URL for the output, to be looked at too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-@_with_stores
+@with_stores
 def doctor(output: str | None, *, as_json: bool, **settings: Any) -> int:
     """Look at the stores that the settings name: what is wrong, and what to do about it.
 

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, overload
 from driver.events import Callback, Event
 from driver.executors import Executor, make_executor
 from driver.inputs import Inputs
+from driver.notebook import Notebook
 from driver.result import Result
 from driver.run import JobRun
 from driver.settings import Settings
@@ -46,12 +47,16 @@ class Driver:
         redis_password: of Redis; it may stand in the shuffle's URL too.
         redis_secret: where the password of Redis is found, as "ssm:NAME" or "secretsmanager:NAME"; on AWS
             Lambda the only way.
+        exchange: "direct"; "two-level": a round of merge tasks between map and reduce makes requests few;
+            "auto": what is expected to take less time.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
         requirements: libraries that workers are to have: a requirements file, or a list of its lines.
         function: name or ARN of the function on AWS Lambda.
         region: of AWS, for the function.
         invoke: "event", or "request" to wait for each attempt's end by the connection that started it.
+        patience: seconds for which the driver tries again while a store cannot be reached.
+        state: folder for what the driver keeps of its jobs on this machine; by default ~/.local/state/mapreduce.
         overwrite: whether an earlier result in an output folder may be replaced.
         keep_intermediates: whether to keep code, control keys and shuffle data of jobs.
         callbacks: functions that are called with each event.
@@ -75,12 +80,15 @@ class Driver:
         redis_username: str | None = None,
         redis_password: str | None = None,
         redis_secret: str | None = None,
+        exchange: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
         requirements: str | os.PathLike[str] | Sequence[str] | None = None,
         function: str | None = None,
         region: str | None = None,
         invoke: str | None = None,
+        patience: float | None = None,
+        state: str | os.PathLike[str] | None = None,
         overwrite: bool | None = None,
         keep_intermediates: bool | None = None,
         callbacks: Sequence[Callback] = (),
@@ -99,12 +107,15 @@ class Driver:
                 "redis_username": redis_username,
                 "redis_password": redis_password,
                 "redis_secret": redis_secret,
+                "exchange": exchange,
                 "retries": retries,
                 "timeout": timeout,
                 "requirements": requirements,
                 "function": function,
                 "region": region,
                 "invoke": invoke,
+                "patience": patience,
+                "state": state,
                 "overwrite": overwrite,
                 "keep_intermediates": keep_intermediates,
             }
@@ -170,6 +181,27 @@ class Driver:
             scheme, place = split_url(os.fspath(output))
             place = place if scheme == "file" else os.fspath(output)
         return JobRun(jobs, self.settings, self._workers(), self._notify).run(inputs, place, partitions)
+
+    def resume(self, job: str) -> Result[Any, Any]:
+        """Bring a job to its end whose driver has died, or has lost its stores: by the same user, on the same machine.
+
+        What was committed is taken over, and what is left runs as this driver's settings say; storage,
+        shuffle and output are the job's own.
+
+        Args:
+            job: id of the job.
+
+        Returns:
+            The same as `run` would have; counts of attempts and seconds are those since it was resumed.
+
+        Raises:
+            JobError: it runs, has ended, was cancelled, or is not known here; the message says what to do.
+            CodeError: its code does not load here.
+            TaskError: a task failed in all its attempts.
+        """
+        notebook = Notebook.take(self.settings.state, job)
+        settings = self.settings.going_on(notebook.fields.get("settings", {}))
+        return JobRun([], settings, self._workers(), self._notify, notebook).resume()
 
     def close(self) -> None:
         """End the workers, and with them what they are doing."""

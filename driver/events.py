@@ -18,9 +18,10 @@ class JobStarted:
     Attributes:
         job: id of the job.
         title: what the job is called.
-        rounds: how many rounds it will have.
+        rounds: how many rounds it will have, but for merges that turn out to pay.
         bytes_in: size of the input.
         modules: the user's modules that were shipped.
+        resumed: whether another driver started it before.
     """
 
     job: str
@@ -28,6 +29,7 @@ class JobStarted:
     rounds: int
     bytes_in: int
     modules: tuple[str, ...]
+    resumed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +41,29 @@ class Warned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StorageLost:
+    """A store cannot be reached, for a reason that may pass; the driver tries again for `patience` seconds."""
+
+    job: str
+    reason: str
+    patience: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageReached:
+    """The store can be reached again, after about so many seconds."""
+
+    job: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundStarted:
     """A round's first attempts are about to start."""
 
     job: str
     round: int
-    kind: Literal["map", "reduce"]
+    kind: Literal["map", "merge", "reduce"]
     tasks: int
 
 
@@ -63,7 +82,11 @@ class TaskEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptFailed:
-    """An attempt has failed; `retried` tells whether its task is tried again."""
+    """An attempt has failed; `retried` tells whether its task is tried again.
+
+    Where user code raised, `where` is the file, line and function, `traceback` the whole of it, `record`
+    what it was given, and `source` where that came from.
+    """
 
     job: str
     round: int
@@ -71,6 +94,10 @@ class AttemptFailed:
     attempt: int
     reason: str
     retried: bool
+    where: str = ""
+    traceback: str = ""
+    record: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,5 +118,15 @@ class JobEnded:
     error: str
 
 
-Event = JobStarted | Warned | RoundStarted | TaskEnded | AttemptFailed | RoundEnded | JobEnded
+Event = (
+    JobStarted
+    | Warned
+    | StorageLost
+    | StorageReached
+    | RoundStarted
+    | TaskEnded
+    | AttemptFailed
+    | RoundEnded
+    | JobEnded
+)
 Callback = Callable[[Event], None]

@@ -2,10 +2,11 @@
 
 A generator is left and entered again for each pair, and the pair is packed and unpacked: a sixth of a
 word count's time. So `map` is compiled a second time, as a plain function in which each
-`yield key, value` is the addition itself. That is done only where it cannot be told from the
-original: the source must compile to exactly the code that `map` has, and every yield must stand as
-a statement of its own with a key and a value, in no `try` or `with` and in no function inside.
-Anything else runs as it is written.
+`yield key, value` is the addition itself; and a loop that does nothing but `yield item, 1` hands
+its items to the table at once, which counts them in native code. That is done only where it cannot be
+told from the original: the source must compile to exactly the code that `map` has, and every yield
+must stand as a statement of its own with a key and a value, in no `try` or `with` and in no function
+inside. Anything else runs as it is written.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from worker.fused import FusedMap
 
 # Names in fused code; a mapper that has them too is left alone.
 _OURS = "_mapreduce_"
-_TOTALS, _NEW, _ABSENT = (_OURS + name for name in ("totals", "new", "absent"))
+_TOTALS, _NEW, _COUNT, _ABSENT = (_OURS + name for name in ("totals", "new", "count", "absent"))
 _KEY, _VALUE = (_OURS + name for name in ("key", "value"))
 # Flags of code objects: what `from __future__` asks for.
 _FUTURE = 0x1FF0000
+# Functions that see a function's variables, of which fused code has others.
+_LOOKING = frozenset({"dir", "eval", "exec", "locals", "vars"})
 # Bytes of a module that are compiled for this; more would take longer than most jobs gain.
 _LONGEST = 1_000_000
 
@@ -66,7 +69,7 @@ def _plain(function: FunctionType) -> bool:
         and not code.co_flags & odd
         and (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount) == (2, 0, 0)
         and not (code.co_freevars or code.co_cellvars or function.__defaults__)
-        and not any(name.startswith(_OURS) for name in (*code.co_names, *code.co_varnames))
+        and not any(name.startswith(_OURS) or name in _LOOKING for name in (*code.co_names, *code.co_varnames))
     )
 
 
@@ -94,33 +97,45 @@ def _rewrite(definition: ast.FunctionDef) -> None:
     Raises:
         _Unfit: a yield stands where it cannot be replaced.
     """
-    definition.body = _statements(definition.body)
+    definition.body = _Additions(definition).statements(definition.body)
     arguments = definition.args
-    arguments.args += [ast.arg(name) for name in (_TOTALS, _NEW, _ABSENT)]
+    arguments.args += [ast.arg(name) for name in (_TOTALS, _NEW, _COUNT, _ABSENT)]
     ast.fix_missing_locations(definition)
 
 
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Statements with their yields replaced, in those that they hold too."""
-    found: list[ast.stmt] = []
-    for statement in body:
+class _Additions:
+    """Replaces the yields of one function."""
+
+    def __init__(self, definition: ast.FunctionDef) -> None:
+        names = [node.id for node in ast.walk(definition) if isinstance(node, ast.Name)]
+        scoped = {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
+        # Variables that are bound once and read once, and by nobody after the function has ended.
+        self._passing = {name for name in names if names.count(name) == 2} - scoped
+
+    def statements(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """Statements with their yields replaced, in those that they hold too."""
+        return [new for statement in body for new in self._statement(statement)]
+
+    def _statement(self, statement: ast.stmt) -> list[ast.stmt]:
         match statement:
             case ast.Expr(ast.Yield(ast.Tuple([key, value]))):
                 _refuse_yields(key, value)
-                found += [ast.copy_location(new, statement) for new in _addition(key, value)]
-                continue
+                return [ast.copy_location(new, statement) for new in _addition(key, value)]
+            case ast.For(
+                ast.Name(name), items, [ast.Expr(ast.Yield(ast.Tuple([ast.Name(key), ast.Constant(one)])))], []
+            ) if name == key and name in self._passing and type(one) is int and one == 1:
+                _refuse_yields(items)
+                return [ast.copy_location(ast.Expr(ast.Call(_name(_COUNT), [items], [])), statement)]
             case ast.For():
                 _refuse_yields(statement.target, statement.iter)
             case ast.While() | ast.If():
                 _refuse_yields(statement.test)
             case _:
                 _refuse_yields(statement)
-                found.append(statement)
-                continue
-        statement.body = _statements(statement.body)
-        statement.orelse = _statements(statement.orelse)
-        found.append(statement)
-    return found
+                return [statement]
+        statement.body = self.statements(statement.body)
+        statement.orelse = self.statements(statement.orelse)
+        return [statement]
 
 
 def _addition(key: ast.expr, value: ast.expr) -> list[ast.stmt]:

@@ -8,11 +8,12 @@ moved to their places, `_PUBLISHING` lists all names concerned, so that what a c
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 
-from mapreduce.errors import MissingObject, OutputError, StoreError
+from mapreduce.errors import ConfigError, MissingObject, OutputError, StoreError
 from mapreduce.objectstore import Access, ObjectStore, open_store
-from worker.layout import part_key, temporary_key, temporary_prefix
+from worker.layout import is_ours, part_key, temporary_key, temporary_prefix
 from worker.output import Part
 
 SUCCESS = "_SUCCESS"
@@ -27,18 +28,35 @@ class OutputFolder:
         job: id of the job.
         overwrite: whether an earlier result there may be replaced.
         access: how the store is reached.
+        patient: makes a store that waits where it can help.
+        first: number of this driver's first attempts; if it is not 0, earlier drivers of this job may have
+            left something there.
 
     Raises:
         OutputError: the folder holds something that must not be replaced, or cannot be written.
     """
 
-    def __init__(self, url: str, job: str, *, overwrite: bool, access: Access | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        job: str,
+        *,
+        overwrite: bool,
+        access: Access | None = None,
+        patient: Callable[[ObjectStore], ObjectStore] = lambda store: store,
+        first: int = 0,
+    ) -> None:
         self.url = url
-        self.store = self._store = open_store(url, "output", access)
-        self._store.reach()
+        self.store = open_store(url, "output", access)
+        self.store.reach()
+        self._store = patient(self.store)
         self._job = job
+        self._resumed = first > 0
         present = [found.key for found in self._store.list("")]
         self._earlier = _recorded(self._store, SUCCESS) | _recorded(self._store, PUBLISHING)
+        if self._resumed:
+            ours = self._earlier if self._began() else set()
+            present = [key for key in present if key not in ours and not is_ours(job, key)]
         if present and not overwrite:
             raise OutputError(
                 f"the output folder {url} is not empty (it holds {present[0]}): choose another, or allow to overwrite"
@@ -50,38 +68,65 @@ class OutputFolder:
                 f"the output folder {url} holds {strangers[0]}, which no job recorded as its own, so it is not"
                 " overwritten: choose another folder"
             )
-        probe = temporary_key(job, 0, 0)
+        probe = temporary_key(job, 0, first)
         try:  # now, not when hours of work are to be written
             self._store.put(probe, b"")
             self._store.delete([probe])
         except StoreError as error:
             raise OutputError(f"the output folder {url} cannot be written: {error}") from error
 
-    def guard(self, wrap: Callable[[ObjectStore], ObjectStore]) -> None:
-        """Use the store by another one around it."""
-        self.store = self._store = wrap(self._store)
-
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give the parts their names, in place of those of an earlier result; returns the names."""
         names = [part_key(number) for number in range(len(parts))]
         new = {*names, SUCCESS}
         moving = {part.key for part in parts}
+        if self._resumed:
+            self._look_for(moving)
         self._store.put(PUBLISHING, _record(self._job, sorted(new | moving | self._earlier)))
-        self._store.delete([SUCCESS, *sorted(self._earlier - new - {PUBLISHING})])
+        self._store.delete([SUCCESS, *sorted(self._earlier - new - moving - {PUBLISHING})])
         for part, name in zip(parts, names, strict=True):
             self._store.move(part.key, name)
         self._store.put(SUCCESS, _record(self._job, names))
         self._store.delete([PUBLISHING])
         return names
 
+    def _began(self) -> bool:
+        """Whether an earlier driver of this job began to publish, and nobody has since."""
+        return self._job in (_publisher(self._store, PUBLISHING), _publisher(self._store, SUCCESS))
+
+    def _look_for(self, moving: set[str]) -> None:
+        """Refuse to publish parts that somebody has taken away, since a part may be missing only where we moved it."""
+        left = {found.key for found in self._store.list(temporary_prefix(self._job))}
+        if moving - left and not self._began():
+            raise OutputError(
+                f"the output folder {self.url} does not hold {min(moving - left)}, which job {self._job} wrote there:"
+                " somebody removed it, or replaced the job's result; run the job again"
+            )
+
     def clear(self, attempts: Sequence[tuple[int, int]]) -> None:
         """Remove what these attempts (task and number) left unpublished."""
-        self._store.delete([temporary_key(self._job, task, attempt) for task, attempt in attempts])
-        self._store.sweep(temporary_prefix(self._job))
+        self.store.delete([temporary_key(self._job, task, attempt) for task, attempt in attempts])
+        self.store.sweep(temporary_prefix(self._job))
+
+
+def refuse_overlap(output: str, urls: Sequence[str]) -> None:
+    """Refuse an output folder that holds input: the next run would read it."""
+    folder = output.rstrip(os.sep) + os.sep
+    for url in urls:
+        if url.startswith(folder):
+            raise ConfigError(f"output: the folder {output} holds the input {url}; choose another")
 
 
 def _record(job: str, names: Sequence[str]) -> bytes:
     return json.dumps({"job": job, "objects": names}, indent=1).encode()
+
+
+def _publisher(store: ObjectStore, marker: str) -> str:
+    """The job that wrote a marker; "" if none did."""
+    try:
+        return str(json.loads(store.get(marker))["job"])
+    except (MissingObject, ValueError, TypeError, KeyError):
+        return ""
 
 
 def _recorded(store: ObjectStore, marker: str) -> set[str]:

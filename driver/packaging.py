@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from driver.fusion import fuse
 from driver.modules import UserModules, find_modules
+from driver.pickling import dumps
 from mapreduce.errors import CodeError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job
@@ -57,16 +58,13 @@ def package(jobs: list[Job[Any, Any, Any, Any, Any]]) -> Package:
 
 
 def _pickle(job: Job[Any, Any, Any, Any, Any]) -> bytes:
-    import cloudpickle
-
     formats = input_format(job.input_format), output_format(job.output_format)
     fused = fuse(job.mapper) if adds_up(job.combiner, job.reducer) else None
     stages = Stages(job.mapper, job.combiner, job.reducer, job.partitioner, *formats, fused)
     try:
-        code: bytes = cloudpickle.dumps(stages, protocol=5)
+        return dumps(stages)
     except Exception as error:
         raise CodeError(_culprit(stages, error)) from error
-    return code
 
 
 @contextlib.contextmanager
@@ -99,10 +97,8 @@ def _culprit(stages: Stages, error: Exception) -> str:
 
 
 def _trouble(value: object) -> Exception | None:
-    import cloudpickle
-
     try:
-        cloudpickle.dumps(value, protocol=5)
+        dumps(value)
     except Exception as error:
         return error
     return None

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from driver.events import AttemptFailed, Event, JobEnded, JobStarted, RoundEnded, RoundStarted, TaskEnded, Warned
+from driver.events import (
+    AttemptFailed,
+    Event,
+    JobEnded,
+    JobStarted,
+    RoundEnded,
+    RoundStarted,
+    StorageLost,
+    StorageReached,
+    TaskEnded,
+    Warned,
+)
 from mapreduce.sizes import format_size
 
 if TYPE_CHECKING:
@@ -30,9 +42,12 @@ class ProgressCallback:
         match event:
             case JobStarted():
                 shipped = f", shipping {', '.join(event.modules)}" if event.modules else ""
-                self._say(f"{event.title}: {format_size(event.bytes_in)} of input, job {event.job}{shipped}")
+                resumed = ", resumed" if event.resumed else ""
+                self._say(f"{event.title}: {format_size(event.bytes_in)} of input, job {event.job}{shipped}{resumed}")
             case Warned():
                 self._say(f"warning: {event.text}")
+            case StorageLost() | StorageReached():
+                self._waits(event)
             case RoundStarted():
                 self._round = event
                 self._open(event)
@@ -46,6 +61,13 @@ class ProgressCallback:
                 self._finished(event)
             case JobEnded():
                 self._close()
+
+    def _waits(self, event: StorageLost | StorageReached) -> None:
+        if isinstance(event, StorageLost):
+            since = time.strftime("%H:%M:%S")
+            self._say(f"storage unreachable since {since}, trying again for {event.patience:g} s: {event.reason}")
+        else:
+            self._say(f"storage reached again, after {event.seconds:.0f} s")
 
     def _is_current(self, event: TaskEnded) -> bool:
         return self._round is not None and self._round.round == event.round

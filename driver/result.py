@@ -31,7 +31,7 @@ class Round:
 
     Attributes:
         number: of the round in its job, from 0.
-        kind: "map" or "reduce".
+        kind: "map", "reduce", or "merge" between them, where the exchange had two levels.
         tasks: how many tasks it had.
         attempts: how many attempts were started; more than `tasks` where some failed.
         seconds: from its first attempt's start to its barrier.
@@ -45,7 +45,7 @@ class Round:
     """
 
     number: int
-    kind: Literal["map", "reduce"]
+    kind: Literal["map", "merge", "reduce"]
     tasks: int
     attempts: int
     seconds: float

@@ -17,13 +17,18 @@ from mapreduce.errors import JobError, TaskError
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId
-from worker.layout import done_key, plan_key
+from worker.layout import done_key, plan_key, plan_prefix
 from worker.payload import Payload, Range
 
+#: Attempts of one task that one driver starts, at most; those of the next one have higher numbers.
+ATTEMPTS = 1000
 #: Makes the payload of an attempt whose task reads the given range of the plan.
 MakePayload = Callable[[AttemptId, Range], Payload]
 #: Runs map tasks again whose shuffle data was lost, and gives the rows of a round that reads it.
 Repair = Callable[[tuple[int, ...]], Sequence[Any]]
+
+# Attempts of a task that may find a store unreachable, beside those that may fail.
+_EXCUSES = 10
 
 
 class RoundRun:
@@ -42,6 +47,9 @@ class RoundRun:
         retries: how many times a task that failed is tried again.
         notify: takes the events.
         halfway: is called once, when half of the tasks are done.
+        beat: is called now and then while tasks run; what it raises ends the round.
+        earlier: how many drivers have run the round before: what they committed is taken over, and
+            attempts get numbers that none of theirs has.
     """
 
     def __init__(
@@ -49,7 +57,7 @@ class RoundRun:
         *,
         job: str,
         number: int,
-        kind: Literal["map", "reduce"],
+        kind: Literal["map", "merge", "reduce"],
         rows: Sequence[Any],
         payload: MakePayload,
         repair: Repair | None,
@@ -59,6 +67,8 @@ class RoundRun:
         retries: int,
         notify: Callback,
         halfway: Callable[[], None] | None = None,
+        beat: Callable[[], None] = lambda: None,
+        earlier: int = 0,
     ) -> None:
         self.number = number
         self.kind = kind
@@ -76,12 +86,20 @@ class RoundRun:
         self._retries = retries
         self._notify = notify
         self._halfway = halfway
+        self._beat = beat
+        self._first = earlier * ATTEMPTS
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
+        self._excused: Counter[int] = Counter()
         self._ranges: list[Range] = []
         self._plan_of: dict[AttemptId, int] = {}
         self._running: set[AttemptId] = set()
         self._ended: queue.SimpleQueue[tuple[AttemptId, str]] = queue.SimpleQueue()
+
+    @property
+    def remote(self) -> bool:
+        """Whether attempts ran elsewhere, and so have start keys."""
+        return self._executor.remote
 
     @property
     def tasks(self) -> int:
@@ -95,8 +113,16 @@ class RoundRun:
             TaskError: a task failed more often than it may.
         """
         self._notify(RoundStarted(job=self._job, round=self.number, kind=self.kind, tasks=self.tasks))
-        self._write(self._rows)
-        return self._complete(range(self.tasks))
+        if self._first:
+            self._take_over()
+        return self._complete([task for task in range(self.tasks) if task not in self.commits])
+
+    def _take_over(self) -> None:
+        """Read what attempts of earlier drivers have committed."""
+        prefix = plan_prefix(self._job, self.number)
+        self.plans = max((int(found.key[len(prefix) :]) + 1 for found in self._storage.list(prefix)), default=0)
+        for task in sorted(Barrier(self._storage, self._job, self.number).look()):
+            self._commit(task)
 
     def again(self, tasks: Sequence[int]) -> list[Commit]:
         """Take back the commits of `tasks`, whose data was lost, and run these tasks anew.
@@ -124,6 +150,7 @@ class RoundRun:
         self._start(tasks)
         while len(self.commits) < self.tasks:
             ended = self._wait(barrier)
+            self._beat()
             found = sorted(barrier.look() - self.commits.keys())
             for task in found:
                 self._commit(task)
@@ -133,7 +160,7 @@ class RoundRun:
                 self._halfway = None
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
-                newest = attempt.attempt == self._attempts[attempt.task] - 1
+                newest = attempt.attempt == self._first + self._attempts[attempt.task] - 1
                 if newest and attempt.task not in self.commits:
                     self._failed(attempt, how)
         self.seconds += time.monotonic() - began
@@ -141,9 +168,11 @@ class RoundRun:
         return [self.commits[task] for task in range(self.tasks)]
 
     def _start(self, tasks: Sequence[int]) -> None:
+        if tasks and not self._ranges:
+            self._write(self._rows)
         payloads = []
         for task in tasks:
-            attempt = AttemptId(self._job, self.number, task, self._attempts[task])
+            attempt = AttemptId(self._job, self.number, task, self._first + self._attempts[task])
             self._attempts[task] += 1
             self.started.append(attempt)
             self._running.add(attempt)
@@ -175,7 +204,7 @@ class RoundRun:
     def _settle(self, tasks: Sequence[int]) -> None:
         """Wait no more for attempts of tasks that are done."""
         attempts = [
-            AttemptId(self._job, self.number, task, attempt)
+            AttemptId(self._job, self.number, task, self._first + attempt)
             for task in tasks
             for attempt in range(self._attempts[task])
         ]
@@ -201,8 +230,11 @@ class RoundRun:
         """Try the attempt's task again, or give up the job."""
         failure = read_failure(self._storage, self._seal, attempt, how)
         repairable = self._repair is not None and bool(failure.lost)
-        # Data that is lost counts against the task that wrote it: see `again`.
-        self._failures[attempt.task] += not repairable
+        # Data that is lost counts against the task that wrote it: see `again`. A store that could not be
+        # reached is nobody's fault; that the failure could be read tells that it can be reached now.
+        excused = "UnreachableStore" in (failure.kind or how) and self._excused[attempt.task] < _EXCUSES
+        self._excused[attempt.task] += excused
+        self._failures[attempt.task] += not (repairable or excused)
         retried = self._failures[attempt.task] <= self._retries
         self._notify(
             AttemptFailed(
@@ -212,6 +244,10 @@ class RoundRun:
                 attempt=attempt.attempt,
                 reason=f"{failure.kind}: {failure.reason}" if failure.kind else failure.reason,
                 retried=retried,
+                where=failure.where,
+                traceback=failure.traceback,
+                record=failure.record,
+                source=failure.source,
             )
         )
         if not retried:

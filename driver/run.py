@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
-import mapreduce
 from driver.commits import Commit
-from driver.events import Callback, JobEnded, JobStarted, Warned
+from driver.course import Course, Leg, known_course
+from driver.ending import Forget, discard, names_of, report
+from driver.events import Callback, Event, JobEnded, JobStarted, Warned
+from driver.exchange import Groups, Load, group, merge_rows, plan_exchange
 from driver.executors import Executor
+from driver.housekeeping import clear, find_leftovers
 from driver.inputs import Inputs, find_inputs
-from driver.output import OutputFolder
-from driver.packaging import Package, package
-from driver.patience import PatientStore
+from driver.notebook import Notebook
+from driver.output import OutputFolder, refuse_overlap
+from driver.packaging import package
+from driver.patience import Patience, PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
-from driver.result import Result, Round
-from driver.round import Repair, RoundRun
+from driver.pulse import Pulse, cancellation, outline
+from driver.result import Result
+from driver.round import ATTEMPTS, Repair, RoundRun
 from driver.settings import Settings, refuse_local
+from driver.shipping import Shipping
 from driver.splits import plan_splits
-from mapreduce.errors import ConfigError, MissingObject, StoreError
-from mapreduce.formats import input_format, output_format
-from mapreduce.job import Job, named_files
-from mapreduce.objectstore import Access, ObjectStore, open_store
+from mapreduce.errors import JobCancelled, StoreError, UnreachableStore
+from mapreduce.formats import OutputFormat, input_format, output_format
+from mapreduce.job import Job
+from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
-from shuffle import AttemptId, open_shuffle
-from worker.layout import bundle_key, code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
+from shuffle import AttemptId, Receipt, open_shuffle
+from worker.code import load_output_format
+from worker.layout import cancel_key, driver_key, job_prefix
 from worker.payload import Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
+
+# How a job is said to have ended, by what ended it; else it failed.
+_HOW: dict[type[BaseException], str] = {JobCancelled: "cancelled", KeyboardInterrupt: "interrupted"}
 
 # Bytes of input for each reduce task, where nobody chose their number.
 _BYTES_PER_PARTITION = 256_000_000
@@ -43,119 +50,216 @@ class JobRun:
     """Runs a chain of jobs once, the output of each being the input of the next.
 
     Args:
-        jobs: the chain.
+        jobs: the chain; empty for a job that another driver has begun.
         settings: of the driver.
         executor: starts the attempts.
         notify: takes the events.
+        notebook: of a job that another driver has begun, held by this process.
     """
 
-    def __init__(self, jobs: Sequence[AnyJob], settings: Settings, executor: Executor, notify: Callback) -> None:
-        self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    def __init__(
+        self,
+        jobs: Sequence[AnyJob],
+        settings: Settings,
+        executor: Executor,
+        notify: Callback,
+        notebook: Notebook | None = None,
+    ) -> None:
+        known = notebook.fields if notebook is not None else {}
+        self.id = known.get("job") or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
         self._jobs = jobs
         self._settings = settings
         self._executor = executor
-        self._notify = notify
-        self._seal = Seal.fresh()
+        self._callback = notify
+        self._notebook = notebook or Notebook()
+        self._seal = Seal(bytes.fromhex(known["secret"])) if known.get("secret") else Seal.fresh()
         self._access = settings.access
-        self._storage = open_store(settings.storage, access=self._access)
-        self._shuffle = open_shuffle(settings.shuffle, self._access, self._storage)
+        self._patience = Patience(settings.patience, self.id, self._notify)
+        self._inner = open_store(settings.storage, access=self._access)
+        self._storage = PatientStore(self._inner, self._patience)
+        self._shuffle = open_shuffle(settings.shuffle, self._access, self._inner)
+        self._pulse = Pulse(self._storage, self.id)
+        self._course: Course | None = None
+        self._earlier = int(known.get("drivers", 0))
+        self._exchanges: dict[str, Any] = dict(known.get("exchanges", {}))
         self._rounds: list[RoundRun] = []
         self._written: list[str] = []
         self._output: OutputFolder | None = None
 
     def run(self, inputs: Inputs, output: str | None, partitions: int | None) -> Result[Any, Any]:
         """Run; see `Driver.run`."""
-        began = time.monotonic()
-        error = ""
-        if self._executor.remote:
-            self._storage = self._patient(self._storage)
+        return self._to_the_end(lambda began: self._follow(self._begin(inputs, output, partitions), began))
+
+    def resume(self) -> Result[Any, Any]:
+        """Go on with the job of the notebook; see `Driver.resume`."""
         try:
-            return self._run(inputs, output, partitions, began)
-        except BaseException as problem:
-            error = f"{type(problem).__name__}: {problem}"
+            course = self._take_up()
+        except BaseException:
+            self._notebook.close()
+            raise
+        return self._to_the_end(lambda began: self._follow(course, began))
+
+    def _to_the_end(self, act: Callable[[float], Result[Any, Any]]) -> Result[Any, Any]:
+        began = time.monotonic()
+        problem: BaseException | None = None
+        try:
+            return act(began)
+        except BaseException as error:
+            problem = error
             raise
         finally:
             self._executor.cancel(self.id)
             try:
-                self._clean(failed=bool(error))
-            except StoreError as problem:
+                self._end(problem)
+            except StoreError as error:
                 # The result, or why there is none, is what counts; it must not be hidden by this.
-                self._notify(Warned(job=self.id, text=f"what the job wrote could not all be removed: {problem}"))
-            self._notify(JobEnded(job=self.id, seconds=time.monotonic() - began, error=error))
+                self._notify(Warned(job=self.id, text=f"what the job wrote could not all be removed: {error}"))
+                self._notebook.close()
+            text = "" if problem is None else f"{type(problem).__name__}: {problem}"
+            self._notify(JobEnded(job=self.id, seconds=time.monotonic() - began, error=text))
 
-    def _run(self, inputs: Inputs, output: str | None, partitions: int | None, began: float) -> Result[Any, Any]:
+    def _notify(self, event: Event) -> None:
+        self._notebook.note(event)
+        self._callback(event)
+
+    def _begin(self, inputs: Inputs, output: str | None, partitions: int | None) -> Course:
+        """Plan the job, and ship its code: behind this, any driver can bring it to its end."""
         files = find_inputs(inputs, self._access)
         size = sum(file.size for file in files)
-        self._check(size)
+        self._check(size, any(job.reducer is not None for job in self._jobs))
         if self._executor.remote:
-            for url in [file.url for file in files] + [output or ""]:
-                if url:
-                    refuse_local("output" if url == output else "input", url)
+            for what, urls in (("input", [file.url for file in files]), ("output", [output] if output else [])):
+                for url in urls:
+                    refuse_local(what, url)
         if output is not None:
-            _refuse_overlap(output, [file.url for file in files])
-            self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
-            if self._executor.remote:
-                self._output.guard(self._patient)
+            refuse_overlap(output, [file.url for file in files])
+            self._open_output(output)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._width(size))
-        if not self._executor.remote:
-            self._executor.warm(len(splits))
+        self._warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
-        side_files = [self._put_files(job) for job in self._jobs]
-        codes, bundle = self._put_code(code)
-        libraries = self._put_libraries()
-        self._put_description(files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
-        self._notify(
-            JobStarted(
-                job=self.id,
-                title=" | ".join(job.title for job in self._jobs),
-                rounds=sum((1 if job.reducer is None else 2) for job in self._jobs),
-                bytes_in=size,
-                modules=code.modules,
-            )
-        )
-        rows = segment_rows(splits)
-        commits: list[Commit] = []
-        for number in range(len(self._jobs)):
-            last = number == len(self._jobs) - 1
-            common = {
+        title = " | ".join(job.title for job in self._jobs)
+        self._open_notebook(title, output)
+        self._written += [driver_key(self.id), cancel_key(self.id)]
+        self._pulse.begin(title, outline(len(splits), counts))
+        ship = Shipping(self.id, self._storage, self._seal, self._written)
+        side_files = [ship.files(job) for job in self._jobs]
+        codes, bundle = ship.code(code, bundled=not self._executor.in_process)
+        ship.description(self._jobs, files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
+        libraries = ship.libraries(self._settings.requirements, self._executor.surroundings())
+        legs = []
+        for number, partitions_here in enumerate(counts):
+            last = number == len(counts) - 1
+            shipped = {
                 "code": codes[number],
                 "bundle": bundle,
                 "files": side_files[number],
                 "libraries": libraries,
                 "output": self._output.url if self._output is not None and last else "",
             }
-            if number:
-                rows = block_rows(commits, self._share(commits))
-            commits = self._run_job(rows, counts[number], common)
-        return self._result(commits, began, size)
+            legs.append(Leg(partitions=partitions_here, shipped=shipped))
+        course = Course(
+            job=self.id,
+            title=title,
+            legs=legs,
+            rows=segment_rows(splits),
+            size=size,
+            output=output or "",
+        )
+        self._notebook.write(secret=self._seal.secret.hex(), course=course.to_json(), drivers=1)
+        if trouble := self._notebook.trouble:
+            text = f"the job cannot be resumed if its driver dies, since its notebook cannot be written: {trouble}"
+            self._notify(Warned(job=self.id, text=text))
+        self._started(course, code.modules)
+        return course
 
-    def _patient(self, store: ObjectStore) -> ObjectStore:
-        """The store, asked again while it cannot be reached."""
-        return PatientStore(
-            store,
-            tell=lambda text: self._notify(Warned(job=self.id, text=text)),
-            wanted=lambda: not self._executor.closed,
+    def _take_up(self) -> Course:
+        """The course of a job that another driver has begun.
+
+        Raises:
+            JobError: it cannot be resumed; the message says why, and what to do.
+        """
+        course = known_course(self._notebook.fields)
+        self._inner.check()
+        if asked := cancellation(self._inner, self.id):
+            raise JobCancelled(
+                f"job {self.id} was cancelled by {asked}: run it again; `mapreduce clean` removes what it left"
+            )
+        self._check(course.size, any(leg.partitions for leg in course.legs))
+        if course.output:
+            self._open_output(course.output)
+        self._notebook.write(drivers=self._earlier + 1)
+        counts = [leg.partitions for leg in course.legs]
+        self._pulse.begin(course.title, outline(len(course.rows), counts))
+        self._warm(len(course.rows))
+        self._started(course, ())
+        return course
+
+    def _open_output(self, url: str) -> None:
+        self._output = OutputFolder(
+            url,
+            self.id,
+            overwrite=self._settings.overwrite,
+            access=self._access,
+            patient=lambda store: PatientStore(store, self._patience),
+            first=self._earlier * ATTEMPTS,
         )
 
-    def _check(self, size: int) -> None:
+    def _open_notebook(self, title: str, output: str | None) -> None:
+        """Have a notebook, so that another driver can go on where this one may end."""
+        settings = self._settings
+        if settings.storage.startswith("memory://"):  # which ends with this process
+            return
+        self._notebook = Notebook.begin(settings.state, self.id)
+        self._notebook.write(job=self.id, title=title, output=output or "", settings=settings.noted())
+
+    def _started(self, course: Course, modules: tuple[str, ...]) -> None:
+        self._notify(
+            JobStarted(
+                job=self.id,
+                title=course.title,
+                rounds=course.rounds,
+                bytes_in=course.size,
+                modules=modules,
+                resumed=bool(self._earlier),
+            )
+        )
+
+    def _follow(self, course: Course, began: float) -> Result[Any, Any]:
+        """Run the rounds, and give their result."""
+        self._course = course
+        reads_back = self._output_format(course)
+        rows = course.rows
+        commits: list[Commit] = []
+        for number, leg in enumerate(course.legs):
+            if number:
+                rows = block_rows(commits, self._share(commits))
+            commits = self._run_leg(rows, leg)
+        return self._result(commits, began, course, reads_back)
+
+    def _check(self, size: int, shuffles: bool) -> None:  # noqa: FBT001 - where a flag is all that is asked
         """Find out before anything starts whether the stores can be used; warn of what may go wrong."""
         self._storage.check()
         within = self._shuffle.url.startswith(f"{self._storage.url}/") and self._storage.free() is None
-        if any(job.reducer is not None for job in self._jobs) and not within:
+        if shuffles and not within:
             for text in self._shuffle.check(size):
                 self._notify(Warned(job=self.id, text=text))
 
-    def _share(self, commits: Sequence[Commit]) -> int:
-        """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
-        size = sum(commit.part.size for commit in commits if commit.part is not None)
-        return max(1, min(self._settings.split_size, -(-size // self._width(size))))
+    def _warm(self, attempts: int) -> None:
+        """Have workers of this machine start while the job is planned; a function starts with its first event."""
+        if not self._executor.remote:
+            self._executor.warm(attempts)
 
     def _width(self, size: int) -> int:
         """How many attempts to plan for at once, where there are `size` bytes to read."""
         workers, share = self._settings.workers, self._executor.share
         return max(1, min(workers, -(-size // share))) if share else workers
+
+    def _share(self, commits: Sequence[Commit]) -> int:
+        """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
+        size = sum(commit.part.size for commit in commits if commit.part is not None)
+        return max(1, min(self._settings.split_size, -(-size // self._width(size))))
 
     def _partitions(self, job: AnyJob, given: int | None, size: int) -> int:
         """How many partitions the shuffle of `job` has; 0 without a reducer."""
@@ -167,26 +271,56 @@ class JobRun:
         workers = self._width(size)
         return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
 
-    def _run_job(self, rows: Sequence[Any], partitions: int, common: dict[str, Any]) -> list[Commit]:
-
-        def warm() -> None:
-            workers = self._settings.workers
-            if self._executor.remote and (more := min(partitions, workers) - min(len(rows), workers)) > 0:
-                self._executor.warm(more)  # beside those that the maps leave behind
-
-        maps = self._round("map", rows, partitions, common, halfway=warm)
+    def _run_leg(self, rows: Sequence[Any], leg: Leg) -> list[Commit]:
+        partitions, common = leg.partitions, leg.shipped
+        workers = self._settings.workers
+        more = min(partitions, workers) - min(len(rows), workers)  # beside those that the maps leave behind
+        halfway = partial(self._executor.warm, more) if self._executor.remote and more > 0 else None
+        maps = self._round("map", rows, partitions, common, halfway=halfway)
         commits = maps.run()
         if not partitions:
             return commits
+        writers = maps
+        if (groups := self._groups(commits, partitions)) is not None:
+
+            def remap(lost: tuple[int, ...]) -> list[list[list[Any]]]:
+                return merge_rows(_receipts(maps.again(sorted(lost))), partitions, groups)
+
+            writers = self._round(
+                "merge", merge_rows(_receipts(commits), partitions, groups), partitions, common, repair=remap
+            )
+            commits = writers.run()
 
         def repair(lost: tuple[int, ...]) -> list[list[list[Any]]]:
-            return piece_rows(maps.again(sorted(lost)), partitions)
+            return piece_rows(writers.again(sorted(lost)), partitions)
 
         return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair=repair).run()
 
+    def _groups(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
+        """How a two-level exchange groups tasks; None where the exchange is direct.
+
+        It is decided once, and noted: what rounds a job has must not change when another driver goes on.
+        """
+        number = str(len(self._rounds))
+        if number not in self._exchanges:
+            self._exchanges[number] = self._choose(commits, partitions)
+            self._notebook.write(exchanges=self._exchanges)
+        groups = self._exchanges[number]
+        return None if groups is None else Groups(*groups)
+
+    def _choose(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
+        settings = self._settings
+        match settings.exchange:
+            case "direct":
+                return None
+            case "two-level":
+                return group(Load(len(commits), partitions, 0), settings.workers)
+            case _:
+                return plan_exchange(_receipts(commits), partitions, settings.workers, self._shuffle.costs)
+
     def _round(
         self,
-        kind: Literal["map", "reduce"],
+        kind: Literal["map", "merge", "reduce"],
         rows: Sequence[Any],
         partitions: int,
         common: dict[str, Any],
@@ -221,179 +355,85 @@ class JobRun:
             retries=self._settings.retries,
             notify=self._notify,
             halfway=halfway,
+            beat=self._pulse.beat,
+            earlier=self._earlier,
         )
+        self._pulse.round(run.number, kind, run.tasks)
         self._rounds.append(run)
         return run
 
-    def _put(self, key: str, data: bytes) -> str:
-        self._written.append(key)
-        self._storage.put(key, data)
-        return key
+    def _output_format(self, course: Course) -> OutputFormat:
+        """How parts are read back; of a resumed job, before hours of work are lost on what cannot be."""
+        if self._jobs:
+            return output_format(self._jobs[-1].output_format)
+        shipped = course.legs[-1].shipped
+        return load_output_format(shipped["code"], shipped["bundle"], self._storage, self._seal)
 
-    def _put_code(self, code: Package) -> tuple[list[str], str]:
-        """Put the code into the storage; returns the keys of the stages, and of the bundle or ""."""
-        pieces = [*code.stages] if self._executor.in_process or not code.bundle else [*code.stages, code.bundle]
-        keys = []
-        for piece in pieces:
-            key = code_key(self.id, hashlib.sha256(piece).hexdigest())
-            keys.append(self._put(key, self._seal.wrap(key, piece)))
-        return keys[: len(self._jobs)], keys[-1] if len(keys) > len(self._jobs) else ""
-
-    def _put_libraries(self) -> str:
-        """Put the libraries that the settings require into the storage, unless they are there; returns their key."""
-        if not self._settings.requirements:
-            return ""
-        from driver.bundles import check_room, make_bundle
-
-        where = self._executor.surroundings()
-        bundle = make_bundle(self._settings.requirements, where.machine)
-        check_room(bundle, where.disk)
-        key = bundle_key(bundle.digest)
-        try:
-            if self._storage.size(key) == bundle.size:
-                return key
-        except MissingObject:
-            pass
-        # Other jobs use it too, so it stays.
-        with bundle.path.open("rb") as file, self._storage.create(key) as writer:
-            while data := file.read(1 << 20):
-                writer.write(data)
-        return key
-
-    def _put_files(self, job: AnyJob) -> dict[str, str]:
-        """Put a job's side files into the storage; returns their keys by name."""
-        keys = {}
-        for name, path in named_files(job.files).items():
-            try:
-                with open(path, "rb") as file:
-                    key = file_key(self.id, hashlib.file_digest(file, "sha256").hexdigest())
-                    file.seek(0)
-                    self._written.append(key)
-                    with self._storage.create(key) as writer:
-                        while data := file.read(1 << 20):
-                            writer.write(data)
-            except OSError as error:
-                raise ConfigError(f"files: cannot read the side file {path}: {error.strerror}") from None
-            keys[name] = key
-        return keys
-
-    def _put_description(self, **fields: Any) -> None:
-        description = {
-            "job": self.id,
-            "version": mapreduce.__version__,
-            "jobs": [repr(job) for job in self._jobs],
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            **fields,
-        }
-        self._put(job_key(self.id), json.dumps(description, indent=1).encode())
-
-    def _result(self, commits: Sequence[Commit], began: float, size: int) -> Result[Any, Any]:
+    def _result(
+        self, commits: Sequence[Commit], began: float, course: Course, reads_back: OutputFormat
+    ) -> Result[Any, Any]:
         parts = [commit.part for commit in commits if commit.part is not None]
         forget = None
-        store = self._storage
+        store = self._inner
         if self._output is not None:
             names = self._output.publish(parts)
             parts = [part._replace(key=name) for part, name in zip(parts, names, strict=True)]
             store = self._output.store
         elif not self._settings.keep_intermediates:
-            forget = _Forget(self._settings.storage, self._access, [part.key for part in parts if part.key])
-        rounds = tuple(map(_summary, self._rounds))
-        counters: Counter[str] = Counter()
-        for run in self._rounds:
-            for commit in run.commits.values():
-                counters.update(commit.counters)
-        requests: Counter[str] = Counter(self._storage.requests.snapshot())
-        for report in rounds:
-            requests.update(report.requests)
-        metrics = {
-            "seconds": time.monotonic() - began,
-            "bytes_in": size,
-            "records_in": rounds[0].records_in,
-            "records_out": rounds[-1].records_out,
-            "bytes_out": rounds[-1].bytes_out,
-            "bytes_shuffled": sum(report.bytes_in for report in rounds if report.kind == "reduce"),
-            "bytes_spilled": sum(report.spilled for report in rounds),
-            "peak_memory": max(report.peak_memory for report in rounds),
-            "attempts": sum(report.attempts for report in rounds),
-            "requests": dict(requests),
-        }
+            keys = [part.key for part in parts if part.key]
+            forget = Forget(self._settings.storage, self._access, keys, self._notebook)
         return Result(
             job=self.id,
             output="" if self._output is None else self._output.url,
             parts=parts,
-            counters=dict(sorted(counters.items())),
-            rounds=rounds,
-            metrics=metrics,
             store=store,
             seal=self._seal,
-            output_format=output_format(self._jobs[-1].output_format),
+            output_format=reads_back,
             forget=forget,
+            **report(self._rounds, self._storage.requests, course.size, time.monotonic() - began),
         )
 
-    def _clean(self, *, failed: bool) -> None:
-        """Delete what this run wrote and nobody needs any more, by the names it is known to have written."""
+    def _end(self, problem: BaseException | None) -> None:
+        """Delete what nobody needs any more, and note how the job has ended."""
+        if self._course is not None and isinstance(problem, UnreachableStore):
+            # What cannot be reached cannot be deleted either; and nothing of the work done need be lost.
+            text = f"what was done is kept: `mapreduce resume {self.id}` goes on when the store can be reached"
+            self._notify(Warned(job=self.id, text=text))
+            self._notebook.close()
+            return
+        how = "done" if problem is None else _HOW.get(type(problem), "failed")
+        self._clear_output()
+        if self._settings.keep_intermediates:
+            if driver_key(self.id) in self._written or self._earlier:
+                self._pulse.end(how)
+            self._notebook.write(ended=how, left="kept")
+            self._notebook.close()
+            return
+        self._notebook.write(ended=how, left="rest")  # of what begins to go now, nothing can be resumed
+        self._delete(failed=problem is not None)
+        result = "result" if problem is None and self._output is None else None
+        self._notebook.write(left=result, secret=None, course=None)
+        if result is None:  # else it is held until the result is closed
+            self._notebook.close()
+
+    def _clear_output(self) -> None:
         if self._output is not None:
             self._output.clear([(a.task, a.attempt) for a in self._rounds[-1].started] if self._rounds else [])
-        if self._settings.keep_intermediates:
-            return
-        receipts = [
-            commit.receipt for run in self._rounds for commit in run.commits.values() if commit.receipt is not None
-        ]
+
+    def _delete(self, *, failed: bool) -> None:
+        """Delete what this run wrote and nobody needs any more, by the names it is known to have written."""
+        # The last round's blocks are the result's, until it is closed.
+        last = self._rounds[-1].commits.values() if self._rounds and not failed and self._output is None else ()
+        kept = {commit.part.key for commit in last if commit.part is not None}
         # First, since a shuffle store may lie within the storage and leave a folder there.
-        self._shuffle.discard(receipts)
-        self._shuffle.sweep(attempt for run in self._rounds for attempt in run.started)
-        keys = list(self._written)
-        for run in self._rounds:
-            # One more than are counted: an interrupt may come when it has just been written.
-            keys += [plan_key(self.id, run.number, version) for version in range(run.plans + 1)]
-            keys += [done_key(self.id, run.number, task) for task in range(run.tasks)]
-            keys += [failed_key(*attempt) for attempt in run.started]
-            if self._executor.remote:
-                keys += [started_key(*attempt) for attempt in run.started]
-            # The last round's blocks are the result's, until it is closed.
-            kept = {commit.part.key for commit in run.commits.values() if commit.part is not None}
-            kept = kept if run is self._rounds[-1] and not failed and self._output is None else set()
-            keys += [key for attempt in run.started if (key := out_key(*attempt)) not in kept]
-        self._storage.delete(keys)
-        self._storage.sweep(f"jobs/{self.id}/")
+        discard(self._shuffle, self._rounds)
+        self._inner.delete([*self._written, *names_of(self.id, self._rounds, kept)])
+        self._inner.sweep(job_prefix(self.id))
+        if self._earlier:
+            # What attempts of the drivers before have written has names that are not known here.
+            output = None if self._output is None else self._output.store
+            clear(find_leftovers(self.id, self._inner, self._shuffle, output), kept)
 
 
-class _Forget:
-    """Deletes the parts of a result; holds nothing that holds the result."""
-
-    def __init__(self, storage: str, access: Access, keys: list[str]) -> None:
-        self._storage = storage
-        self._access = access
-        self._keys = keys
-
-    def __call__(self) -> None:
-        open_store(self._storage, access=self._access).delete(self._keys)
-
-
-def _summary(run: RoundRun) -> Round:
-    metrics = [commit.metrics for commit in run.commits.values()]
-    requests: Counter[str] = Counter()
-    for one in metrics:
-        requests.update(one["requests"])
-    return Round(
-        number=run.number,
-        kind=run.kind,
-        tasks=run.tasks,
-        attempts=len(run.started),
-        seconds=run.seconds,
-        records_in=sum(one["records_in"] for one in metrics),
-        bytes_in=sum(one["bytes_in"] for one in metrics),
-        records_out=sum(one["records_out"] for one in metrics),
-        bytes_out=sum(one["bytes_out"] for one in metrics),
-        spilled=sum(one["spilled"] for one in metrics),
-        peak_memory=max(one["peak_memory"] for one in metrics),
-        requests=dict(requests),
-    )
-
-
-def _refuse_overlap(output: str, urls: Sequence[str]) -> None:
-    """Refuse an output folder that holds input: the next run would read it."""
-    folder = output.rstrip(os.sep) + os.sep
-    for url in urls:
-        if url.startswith(folder):
-            raise ConfigError(f"output: the folder {output} holds the input {url}; choose another")
+def _receipts(commits: Sequence[Commit]) -> list[Receipt]:
+    return [commit.receipt for commit in commits if commit.receipt is not None]

@@ -47,12 +47,16 @@ class Settings:
         redis_username: of a Redis ACL user; "": the default user.
         redis_secret: where workers find the password of Redis: "ssm:NAME" or "secretsmanager:NAME".
         redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
+        exchange: how map and reduce exchange data: "direct", "two-level" (a round of merge tasks between them,
+            for fewer requests), or "auto" (what takes less time).
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
         requirements: lines of a requirements file, of libraries that workers are to have.
         function: name or ARN of the function that runs attempts on AWS Lambda.
         region: of AWS, for the function; "": what AWS's configuration says.
         invoke: how the function is invoked: "event" (asynchronously) or "request".
+        patience: seconds for which the driver tries again while a store cannot be reached.
+        state: folder for what the driver keeps of its jobs on this machine, their secrets among it.
         overwrite: whether an output folder's earlier result may be replaced.
         keep_intermediates: whether code, control keys and shuffle data stay when a job has ended.
     """
@@ -69,12 +73,15 @@ class Settings:
     redis_username: str = ""
     redis_secret: str = ""
     redis_password: str = field(default="", repr=False)
+    exchange: str = "auto"
     retries: int = 2
     timeout: float | None = 3600.0
     requirements: tuple[str, ...] = ()
     function: str = "mapreduce"
     region: str = ""
     invoke: str = "event"
+    patience: float = 600.0
+    state: str = ""
     overwrite: bool = False
     keep_intermediates: bool = False
 
@@ -93,16 +100,19 @@ class Settings:
             ConfigError: a setting is unknown or has an unusable value; the message tells from where.
         """
         known = {one.name for one in fields(cls)}
-        values: dict[str, Any] = {"workers": _processors(), "storage": _default_storage()}
+        values: dict[str, Any] = {
+            "workers": _processors(),
+            "storage": _default_storage(),
+            "state": _default_state(environ),
+        }
         origins = (_config_file(Path(folder)), ("environment", _environment(environ)), ("argument", given))
-        sources = [source for _, source in origins]
         for origin, source in origins:
             for name, value in source.items():
                 if name not in known:
                     raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
                 if value is not None:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
-        if values.get("executor") == "lambda" and not any(source.get("workers") for source in sources):
+        if values.get("executor") == "lambda" and not any(source.get("workers") for _, source in origins):
             values["workers"] = _CLOUD_WORKERS
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
@@ -135,6 +145,25 @@ class Settings:
                 "redis_password: a password is not sent to AWS Lambda: put it into the Parameter Store or Secrets"
                 " Manager, and say where by redis_secret, as ssm:/path/of/it or secretsmanager:name"
             )
+
+    def noted(self) -> dict[str, Any]:
+        """What another driver needs to go on with a job of this one: all but what is secret, or the machine's."""
+        return {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("redis_password", "state")
+        }
+
+    def going_on(self, noted: Mapping[str, Any]) -> Settings:
+        """These settings for a job that another driver began: what its plan depends on is as it was.
+
+        Args:
+            noted: what `noted` gave of that driver's settings.
+        """
+        planned = ("storage", "shuffle", "exchange", "workers", "split_size", "overwrite", "keep_intermediates")
+        ways = {
+            name: getattr(self, name) or noted.get(name, "")
+            for name in ("endpoint_url", "profile", "redis_username", "redis_secret")
+        }
+        return replace(self, **{name: noted[name] for name in planned if name in noted}, **ways)
 
     @property
     def access(self) -> Access:
@@ -184,6 +213,11 @@ def _default_storage() -> str:
     return os.path.join(tempfile.gettempdir(), f"mapreduce-{user}")
 
 
+def _default_state(environ: Mapping[str, str]) -> str:
+    home = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "mapreduce")
+
+
 def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
     for name in CONFIG_FILES:
         path = folder / Path(name).expanduser()
@@ -224,6 +258,12 @@ def _executor(value: Any, setting: str) -> str:
     if not isinstance(value, str) or value not in EXECUTORS:
         raise ConfigError(f"{setting}: {value!r} is none of {', '.join(sorted(EXECUTORS))}")
     return value
+
+
+def _exchange(value: Any, setting: str) -> str:
+    if value not in ("auto", "direct", "two-level"):
+        raise ConfigError(f"{setting}: {value!r} is none of auto, direct, two-level")
+    return str(value)
 
 
 def _requirements(value: Any, setting: str) -> tuple[str, ...]:
@@ -276,6 +316,13 @@ def _url(value: Any, setting: str) -> str:
     return place if scheme == "file" else text
 
 
+def _folder(value: Any, setting: str) -> str:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text or "://" in text:
+        raise ConfigError(f"{setting}: {value!r} is no path of a folder")
+    return os.path.abspath(os.path.expanduser(text))
+
+
 def _text(value: Any, setting: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{setting}: it must be text, not {type(value).__name__}")
@@ -306,12 +353,15 @@ _CHECKS = {
     "redis_username": _text,
     "redis_secret": _secret,
     "redis_password": _text,
+    "exchange": _exchange,
     "retries": _number(0, int),
     "timeout": _timeout,
     "requirements": _requirements,
     "function": _function,
     "region": _text,
     "invoke": _invoke,
+    "patience": _number(0, float),
+    "state": _folder,
     "overwrite": _switch,
     "keep_intermediates": _switch,
 }

@@ -12,6 +12,7 @@ from mapreduce.errors import (
     CodeError,
     ConfigError,
     InputError,
+    JobCancelled,
     JobError,
     KeyTypeError,
     LostBlocks,
@@ -20,7 +21,7 @@ from mapreduce.errors import (
     OutputError,
     StoreError,
     TaskError,
-    Unreachable,
+    UnreachableStore,
 )
 from mapreduce.formats import (
     CsvInput,
@@ -49,6 +50,7 @@ __all__ = [
     "InputError",
     "InputFormat",
     "Job",
+    "JobCancelled",
     "JobError",
     "JsonLinesInput",
     "JsonLinesOutput",
@@ -68,7 +70,7 @@ __all__ = [
     "TaskError",
     "TextInput",
     "TextOutput",
-    "Unreachable",
+    "UnreachableStore",
     "__version__",
 ]
 

@@ -83,12 +83,7 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
     Raises:
         BlockError: `data` is not one whole block with the tag of `seal` and `context`.
     """
-    view = memoryview(data)
-    size = frame_size(view, context)
-    if size != view.nbytes:
-        raise BlockError(f"block {context} is truncated: {view.nbytes} of {size} bytes")
-    if not seal.check(view[size - TAG_SIZE :], context, view[: size - TAG_SIZE]):
-        raise BlockError(f"block {context} is corrupt or foreign: its tag does not match")
+    view = _checked(data, seal, context)
     _, head_size, body_size, plain = _PREFIX.unpack_from(view)
     start = _PREFIX.size + head_size
     header = json.loads(bytes(view[_PREFIX.size : start]))
@@ -102,6 +97,27 @@ def decode_block(data: Buffer, seal: Seal, context: str) -> Block:
     if not len(keys) == len(values) == header["n"]:
         raise BlockError(f"block {context} holds {len(keys)} keys and {len(values)} values, not {header['n']}")
     return Block(keys, values)
+
+
+def _checked(data: Buffer, seal: Seal, context: str) -> memoryview:
+    """All of a block but its tag, which is right."""
+    view = memoryview(data)
+    size = frame_size(view, context)
+    if size != view.nbytes:
+        raise BlockError(f"block {context} is truncated: {view.nbytes} of {size} bytes")
+    if not seal.check(view[size - TAG_SIZE :], context, view[: size - TAG_SIZE]):
+        raise BlockError(f"block {context} is corrupt or foreign: its tag does not match")
+    return view[: size - TAG_SIZE]
+
+
+def reseal_block(data: Buffer, seal: Seal, context: str, place: str) -> bytes:
+    """A block moved from `context` to `place`, without being decoded.
+
+    Raises:
+        BlockError: `data` is not one whole block with the tag of `seal` and `context`.
+    """
+    content = _checked(data, seal, context)
+    return b"".join((content, seal.tag(place, content)))
 
 
 def frame_size(prefix: Buffer, context: str) -> int:

@@ -8,8 +8,9 @@ MapReduceError
 ├── CodeError                       user code that cannot be shipped or loaded
 ├── StoreError                      an object store that failed or misbehaved
 │   ├── MissingObject (LookupError)
-│   └── Unreachable                 ... that gave no answer, or knows the credentials no more
+│   └── UnreachableStore            ... for a reason that may pass: no answer, overload, expired credentials
 ├── JobError                        a job that ended without a result
+│   ├── JobCancelled                ... because somebody ended it
 │   └── TaskError                   ... because one of its tasks failed too often
 ├── AuthenticationError             bytes that do not carry this job's tag
 ├── BlockError                      a block that is truncated, corrupt or foreign
@@ -24,6 +25,7 @@ __all__ = [
     "CodeError",
     "ConfigError",
     "InputError",
+    "JobCancelled",
     "JobError",
     "KeyTypeError",
     "LostBlocks",
@@ -32,7 +34,7 @@ __all__ = [
     "OutputError",
     "StoreError",
     "TaskError",
-    "Unreachable",
+    "UnreachableStore",
 ]
 
 
@@ -68,6 +70,10 @@ class MissingObject(StoreError, LookupError):
     """An object store has no object of that key."""
 
 
+class UnreachableStore(StoreError):
+    """An object store cannot be reached now, for a reason that may pass: the driver waits, and tries again."""
+
+
 class AuthenticationError(MapReduceError):
     """Bytes from a store do not carry the tag of this job's secret; they were not loaded."""
 
@@ -89,12 +95,12 @@ class LostBlocks(MapReduceError):
         self.tasks = tasks
 
 
-class Unreachable(StoreError):
-    """No answer came from an object store, or the credentials have expired: it may work again in a while."""
-
-
 class JobError(MapReduceError):
     """The job ended without a result."""
+
+
+class JobCancelled(JobError):
+    """Somebody has asked for the job's end; the message says who."""
 
 
 class TaskError(JobError):

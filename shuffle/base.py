@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
+from mapreduce.columns import Buffer
 from mapreduce.finding import Finding
 from mapreduce.objectstore import Access, ObjectStore, Requests
 
@@ -77,6 +78,22 @@ class Partitioned(NamedTuple):
     blocks: Iterable[bytes]
 
 
+class Costs(NamedTuple):
+    """What requests to a store cost, several of one worker being under way at once.
+
+    Attributes:
+        request: seconds that each costs its worker, beside its bytes; 0 where that is nothing that counts.
+        rate: requests in a second that the store answers to all workers together.
+    """
+
+    request: float = 0.0
+    rate: float = float("inf")
+
+    def seconds(self, requests: int, workers: int) -> float:
+        """Seconds for so many requests of so many workers."""
+        return max(requests * self.request / workers, requests / self.rate)
+
+
 class ShuffleStore(ABC):
     """Holds blocks, opaque bytes here, from the map attempts that write them to the reduce tasks.
 
@@ -88,10 +105,12 @@ class ShuffleStore(ABC):
         url: opens the same store elsewhere, through `open_shuffle`.
         requests: counts of what was asked of this instance.
         window: bytes, at most, that reading may hold beside the block that it gives.
+        costs: what small requests cost.
     """
 
     url: str
-    window: int = 32 << 20
+    window: int = 64 << 20
+    costs: Costs = Costs()
 
     def __init__(self) -> None:
         self.requests = Requests()
@@ -129,8 +148,10 @@ class ShuffleStore(ABC):
         """
 
     @abstractmethod
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         """The blocks of `pieces`, each with its piece: pieces in the order given, blocks as written.
+
+        Blocks may share memory with others: whoever keeps one may keep megabytes.
 
         Raises:
             LostBlocks: a piece is missing, or ends early; it names the map task.

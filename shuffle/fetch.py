@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from statistics import median
 from typing import NamedTuple
 
+from mapreduce.columns import Buffer
 from mapreduce.errors import BlockError
 from mapreduce.objectstore import ObjectStore
 
@@ -69,7 +70,7 @@ class Fetcher:
         self._learnt = Patience()
         self._patience = patience or self._learnt
 
-    def read(self, ranges: Iterable[Range]) -> Iterator[bytes]:
+    def read(self, ranges: Iterable[Range]) -> Iterator[Buffer]:
         """The bytes of each range, in the order given.
 
         Raises:
@@ -77,13 +78,13 @@ class Fetcher:
             BlockError: an object ends before its range does.
         """
         if self._store.concurrency == 1:
-            yield from map(self._get, ranges)
+            yield from map(self._read, ranges)
             return
         left = deque(ranges)
         if not left:
             return
         pool = ThreadPoolExecutor(self._store.concurrency + _AGAIN, thread_name_prefix="fetch")
-        waiting: deque[tuple[Range, float, Future[bytes]]] = deque()
+        waiting: deque[tuple[Range, float, Future[Buffer]]] = deque()
         held = 0
         try:
             while left or waiting:
@@ -99,8 +100,10 @@ class Fetcher:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[bytes]) -> bytes:
+    def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[Buffer]) -> Buffer:
         """What a read gives, or the second one that is begun when the first is slow."""
+        if future.done():
+            return future.result()
         # A read that has waited for a thread has not been slow yet; counting from here is on the safe side.
         done, _ = wait([future], max(self._patience(span.size) - (time.monotonic() - began), _SOONEST / 10))
         if done:
@@ -112,28 +115,16 @@ class Fetcher:
             first = again if first is future else future
         return first.result()
 
-    def _get(self, span: Range) -> bytes:
+    def _get(self, span: Range) -> Buffer:
         began = time.monotonic()
-        data = self._store.get(span.key, span.start, span.end)
+        data = self._read(span)
         self._learnt.learn(span.size, time.monotonic() - began)
-        if len(data) != span.size:
-            raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
         return data
 
-
-class Joined:
-    """The bytes of consecutive chunks, as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._view = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """The next bytes: at most `size`, and none at the end."""
-        if not self._view:
-            self._view = memoryview(next(self._chunks, b""))
-        data = bytes(self._view[:size])
-        self._view = self._view[size:]
+    def _read(self, span: Range) -> Buffer:
+        data = self._store.view(span.key, span.start, span.end)
+        if len(data) != span.size:
+            raise BlockError(f"{span.key} ends early: {len(data)} of {span.size} bytes from offset {span.start}")
         return data
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from mapreduce.blocks import read_frames
-from mapreduce.errors import BlockError, LostBlocks, MissingObject
+from mapreduce.columns import Buffer
 from mapreduce.objectstore import ObjectStore
 from mapreduce.objectstore.base import Writer
 from mapreduce.sizes import format_size
-from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
-from shuffle.fetch import Fetcher, Joined, Range
+from shuffle.base import AttemptId, Costs, Partitioned, Piece, Receipt, ShuffleStore
+from shuffle.fetch import Fetcher, Range
+from shuffle.frames import cut
 
-# Bytes of one request, at most.
-_LONGEST = 8 << 20
+# Bytes of one request, at most: a block that comes in two is copied, and few are longer.
+_LONGEST = (16 << 20) + (1 << 16)
+
+# Seconds that a service takes to answer a small read, and reads in a second that S3 answers below one prefix:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+_LATENCY, _REQUESTS = 0.03, 5_500
 
 
 class ObjectShuffle(ShuffleStore):
@@ -29,6 +33,8 @@ class ObjectShuffle(ShuffleStore):
         self.store = store
         self.url = store.url
         self.requests = store.requests
+        if store.concurrency > 1:
+            self.costs = Costs(request=_LATENCY / store.concurrency, rate=_REQUESTS)
 
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:
         key = _key(attempt)
@@ -48,15 +54,8 @@ class ObjectShuffle(ShuffleStore):
                     pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
         return Receipt(pieces)
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        chunks = Fetcher(self.store, self.window).read(_ranges(pieces))
-        stream = Joined(chunks)
-        for piece in pieces:
-            try:
-                for block in read_frames(stream, piece.size, piece.place):
-                    yield piece, block
-            except (MissingObject, BlockError) as error:
-                raise LostBlocks(f"map task {piece.task}, attempt {piece.attempt}: {error}", (piece.task,)) from error
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
+        return cut(Fetcher(self.store, self.window).read(_ranges(pieces)), pieces, lambda piece: str(piece.place))
 
     def check(self, estimate: int) -> list[str]:
         self.store.check()

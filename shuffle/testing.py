@@ -68,7 +68,7 @@ def partitioned(layout: Layout) -> Iterator[Partitioned]:
 
 def blocks_of(store: ShuffleStore, pieces: Sequence[Piece]) -> list[bytes]:
     """All blocks of `pieces`."""
-    return [data for _, data in store.read(pieces)]
+    return [bytes(data) for _, data in store.read(pieces)]
 
 
 class ShuffleContract:

@@ -23,3 +23,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2000, stateful_step_count=50)
 settings.load_profile("fast")
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers keep their notebooks where the tests' own files are."""
+    monkeypatch.setenv("MAPREDUCE_STATE", str(tmp_path_factory.getbasetemp() / "state"))

@@ -23,6 +23,7 @@ from worker.code import load_stages, side_files
 from worker.context import Context
 from worker.layout import done_key, failed_key
 from worker.map_task import run_map
+from worker.merge_task import run_merge
 from worker.output import Part
 from worker.payload import Payload
 from worker.reduce_task import run_reduce
@@ -60,7 +61,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
     started = time.time()
     try:
         context = _open(payload, storage, access, seal, own_process=own_process)
-        receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
+        receipt, part = _run(context)
         record = json.dumps(_record(context, receipt, part, started)).encode()
     except (Exception, SystemExit, TimedOut) as error:
         _tell_failure(payload, storage, context, error)
@@ -75,6 +76,17 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
         return "committed"
     _undo(context, receipt, part)
     return "superseded"
+
+
+def _run(context: Context) -> tuple[Receipt | None, Part | None]:
+    """Run the task; returns what it wrote to the shuffle, and the part that it wrote."""
+    match context.payload.kind:
+        case "map":
+            return run_map(context)
+        case "merge":
+            return run_merge(context), None
+        case "reduce":
+            return None, run_reduce(context)
 
 
 def _open(payload: Payload, storage: ObjectStore, access: Access, seal: Seal, *, own_process: bool) -> Context:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 from mapreduce.errors import CodeError, StoreError
@@ -63,6 +64,10 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
     if key != payload.code:
         code = seal.unwrap(payload.code, store.get(payload.code))
         _Warm.code = (payload.code, code)
+    return _unpickle(code)
+
+
+def _unpickle(code: bytes) -> Stages:
     try:
         stages: Stages = pickle.loads(code)
     except Exception as error:
@@ -71,6 +76,23 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
             " neither installed for the workers nor beside the script"
         ) from error
     return stages
+
+
+def load_output_format(code: str, bundle: str, store: ObjectStore, seal: Seal) -> OutputFormat:
+    """How the output is written of the job whose code and bundle have these keys.
+
+    Raises:
+        CodeError: its code does not load here.
+        AuthenticationError: it is not what the driver of this job wrote.
+    """
+    _install(bundle, store, seal)
+    stages: Stages = _unpickle(seal.unwrap(code, store.get(code)))
+    return stages.output_format
+
+
+def code_of_file(make: Callable[..., CodeType], arguments: tuple[Any, ...], file: str) -> CodeType:
+    """A code object that knows its source file, which tracebacks name: see `driver.pickling`."""
+    return make(*arguments).replace(co_filename=file)
 
 
 def side_files(payload: Payload, store: ObjectStore) -> dict[str, Path]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Self
 
 from mapreduce.stages import Mapper
 
-#: Takes the mapper, a record, the table's totals, what to call with a new key and its value, and KeyError.
-Adder = Callable[[Any, Any, dict[Any, Any], Callable[[Any, Any], None], type[KeyError]], None]
+#: Takes the mapper, a record, the table's totals, what to call with a new key and its value, what to call with
+#: keys whose values are 1, and KeyError.
+Adder = Callable[
+    [Any, Any, dict[Any, Any], Callable[[Any, Any], None], Callable[[Iterable[Any]], None], type[KeyError]], None
+]
 
 
 class FusedMap(NamedTuple):

@@ -21,7 +21,7 @@ from mapreduce.errors import MissingObject, StoreError
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from mapreduce.seal import Seal
 from worker.attempt import TimedOut, run_attempt
-from worker.layout import cancelled_key, started_key
+from worker.layout import cancel_key, cancelled_key, started_key
 from worker.payload import Payload
 
 #: Status of a worker process that ended itself since its job was cancelled.
@@ -34,7 +34,8 @@ def run_guarded(frame: bytes) -> str:
     """Run the attempt that a frame tells of.
 
     Args:
-        frame: JSON: the `payload`, the `limit` in seconds, and `by`, what is to be known of who runs it.
+        frame: JSON: the `payload`; the `limit` in seconds; `driver`, whose attempt it is; and `by`, what is
+            to be known of who runs it.
 
     Returns:
         What `run_attempt` returns; "duplicate" if the attempt runs elsewhere, or ran; "cancelled".
@@ -47,11 +48,12 @@ def run_guarded(frame: bytes) -> str:
     storage = open_store(payload.storage, access=Access(**payload.access))
     if not _claim(storage, payload, told["by"]):
         return "duplicate"
-    if _is_cancelled(storage, payload.attempt.job):
+    given_up = cancelled_key(payload.attempt.job, told["driver"])
+    if _exists(storage, given_up):
         storage.delete([started_key(*payload.attempt)])
         return "cancelled"
     try:
-        with _alarm(told["limit"]), _looking(storage, payload.attempt.job):
+        with _alarm(told["limit"]), _looking(storage, given_up, cancel_key(payload.attempt.job)):
             return run_attempt(payload)
     except TimedOut as error:  # when all was done but the last word; its keys tell how far that came
         return f"error: {error}"
@@ -66,9 +68,9 @@ def _claim(storage: ObjectStore, payload: Payload, by: dict[str, Any]) -> bool:
     return storage.put_if_absent(key, claim) or storage.get(key) == claim
 
 
-def _is_cancelled(storage: ObjectStore, job: str) -> bool:
+def _exists(storage: ObjectStore, key: str) -> bool:
     try:
-        storage.size(cancelled_key(job))
+        storage.size(key)
     except MissingObject:
         return False
     return True
@@ -90,14 +92,14 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _looking(storage: ObjectStore, job: str) -> Iterator[None]:
-    """End this process when the job is cancelled."""
+def _looking(storage: ObjectStore, *keys: str) -> Iterator[None]:
+    """End this process when one of these keys is there."""
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(_LOOK):
             try:
-                if _is_cancelled(storage, job) and not over.is_set():
+                if any(_exists(storage, key) for key in keys) and not over.is_set():
                     os._exit(CANCELLED)
             except StoreError:  # the attempt itself will tell if the store is gone
                 continue

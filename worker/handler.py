@@ -1,7 +1,7 @@
 """The entry of AWS Lambda: what a function's sandbox does with an event of the driver.
 
 An event is a JSON object with one of
-    attempt: a payload, with the setting timeout beside it, to be run;
+    attempt: a payload to be run, with the setting timeout beside it, and the driver, by a name of its own;
     warm: seconds for which to hold the sandbox, so that as many events find as many sandboxes;
     start: attempts that this function is to start as further events; see `worker.tree`.
 """
@@ -52,7 +52,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
     match event:
         case {"attempt": payload}:
-            outcome = _sandbox.attempt(payload, event.get("timeout"), context)
+            outcome = _sandbox.attempt(payload, event.get("timeout"), event.get("driver", ""), context)
         case {"warm": seconds}:
             outcome = _sandbox.warm(float(seconds), str(event.get("job", "")))
         case {"start": calls}:
@@ -91,7 +91,7 @@ class _Sandbox:
         self.cold = False
         return "warm"
 
-    def attempt(self, fields: dict[str, Any], timeout: float | None, context: Any) -> str:
+    def attempt(self, fields: dict[str, Any], timeout: float | None, driver: str, context: Any) -> str:
         """Run an attempt to its end, whatever that is."""
         memory = _memory() - _RESERVE
         payload = Payload.from_fields({**fields, "memory": memory})
@@ -100,7 +100,8 @@ class _Sandbox:
         limit = max(0.1, min(timeout or remaining, remaining - margin))
         by = {"request": context.aws_request_id, "sandbox": self.id, "cold": self.cold, "time": time.time()}
         self.cold = False
-        frame = json.dumps({"payload": {**fields, "memory": memory}, "limit": limit, "by": by}).encode()
+        told = {"payload": {**fields, "memory": memory}, "limit": limit, "driver": driver, "by": by}
+        frame = json.dumps(told).encode()
         child = self._serve(payload.attempt.job)
         try:
             answer = child.run(frame, limit + margin / 2, memory)

@@ -1,9 +1,11 @@
 """The names of a job's objects in its object store.
 
 jobs/<job>/job.json                         readable description
+jobs/<job>/driver                           signs of life of the driver
+jobs/<job>/cancel                           somebody wants the job to end
+jobs/<job>/cancelled.<driver>               a driver has given up attempts that nobody else can end
 jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
 jobs/<job>/files/<digest>                   side files
-jobs/<job>/cancelled                        tells workers that nobody can end to end themselves
 jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
 jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
 jobs/<job>/rounds/<n>/failed/<task>.<attempt>
@@ -16,10 +18,47 @@ bundles/<digest>                            libraries, zipped; shared by jobs
 
 from __future__ import annotations
 
+import re
+
+# What follows `job_prefix` in names that this page gives, and shuffle stores in folders of the storage.
+_OURS = re.compile(
+    r"job\.json|driver|cancel|cancelled\.[0-9a-f]+|(code|files)/[0-9a-f]{64}|shuffle/[0-9]+/[0-9]{5,}\.[0-9]+"
+    r"|rounds/[0-9]+/(plan\.[0-9]+|done/[0-9]{5,}|(started|failed|out)/[0-9]{5,}\.[0-9]+)"
+)
+_TEMPORARY = re.compile(r"[0-9]{5,}\.[0-9]+")
+
+
+def is_ours(job: str, key: str) -> bool:
+    """Whether `key` is a name that driver and workers of the job may have given, in its storage or below its output."""
+    for prefix, pattern in ((job_prefix(job), _OURS), (temporary_prefix(job), _TEMPORARY)):
+        if key.startswith(prefix) and pattern.fullmatch(key[len(prefix) :]):
+            return True
+    return False
+
+
+def job_prefix(job: str) -> str:
+    """What the names of all objects of a job in its storage begin with."""
+    return f"jobs/{job}/"
+
 
 def job_key(job: str) -> str:
     """The job's description."""
     return f"jobs/{job}/job.json"
+
+
+def driver_key(job: str) -> str:
+    """Who runs the job, and when he was last seen to."""
+    return f"jobs/{job}/driver"
+
+
+def cancel_key(job: str) -> str:
+    """There once somebody wants the job to end; drivers and workers look for it."""
+    return f"jobs/{job}/cancel"
+
+
+def cancelled_key(job: str, driver: str) -> str:
+    """There once a driver, of which many may have run the job, has given up the attempts that it started."""
+    return f"jobs/{job}/cancelled.{driver}"
 
 
 def code_key(job: str, digest: str) -> str:
@@ -32,9 +71,14 @@ def file_key(job: str, digest: str) -> str:
     return f"jobs/{job}/files/{digest}"
 
 
+def plan_prefix(job: str, round: int) -> str:
+    """What the names of all versions of a round's plan begin with."""
+    return f"jobs/{job}/rounds/{round}/plan."
+
+
 def plan_key(job: str, round: int, version: int) -> str:
     """The rows of a round's tasks; a repaired round has a new version."""
-    return f"jobs/{job}/rounds/{round}/plan.{version}"
+    return f"{plan_prefix(job, round)}{version}"
 
 
 def done_prefix(job: str, round: int) -> str:
@@ -65,11 +109,6 @@ def started_prefix(job: str, round: int) -> str:
 def started_key(job: str, round: int, task: int, attempt: int) -> str:
     """Which function's sandbox runs an attempt."""
     return f"{started_prefix(job, round)}{task:05d}.{attempt}"
-
-
-def cancelled_key(job: str) -> str:
-    """Exists while attempts of a cancelled job may still run."""
-    return f"jobs/{job}/cancelled"
 
 
 def bundle_key(digest: str) -> str:

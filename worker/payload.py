@@ -27,7 +27,7 @@ class Payload:
 
     Attributes:
         attempt: which attempt it is.
-        kind: whether its task maps (a split) or reduces (a partition).
+        kind: whether its task maps (a split), merges (pieces of some map tasks), or reduces (a partition).
         secret: the job's secret, hexadecimal; it travels here and nowhere else.
         storage: URL of the object store of control keys.
         shuffle: URL of the shuffle store; "" for a map-only task.
@@ -44,7 +44,7 @@ class Payload:
     """
 
     attempt: AttemptId
-    kind: Literal["map", "reduce"]
+    kind: Literal["map", "merge", "reduce"]
     secret: str = field(repr=False)
     storage: str
     shuffle: str

@@ -39,7 +39,7 @@ def run_reduce(context: Context) -> Part:
         if isinstance(reducer, Fold):  # it merges while it groups
             stack.enter_context(running(context, reducer))
         for keys, values in _blocks(context):
-            table.add(zip(keys, values, strict=True))
+            table.add_columns(keys, values)
             table.look()
         if runs:
             spill(table)

@@ -14,7 +14,8 @@ from mapreduce.stages import Mapper
 from shuffle.base import AttemptId, Partitioned
 from worker.budget import Budget, Pace, release
 from worker.fused import FusedMap
-from worker.spill import Batches, Extent, SpillFile
+from worker.piles import Piles
+from worker.spill import Batches
 from worker.tables import Pairs, SumTable, Table, columns
 
 # Pairs partitioned at a time: so few that they stay in the CPU's cache from step to step.
@@ -43,14 +44,10 @@ class PartitionedBlocks:
         self._partitions = partitions
         self._seal = seal
         self._attempt = attempt
-        self._budget = budget
         self._batches = Batches(budget.block)
         self._most = max(_SHARED, _SHARED_PER_PARTITION * partitions)
         self._shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
-        self._blocks: dict[int, list[bytes | Extent]] = {}
-        self._records: dict[int, int] = {}
-        self._held = 0
-        self._file: SpillFile | None = None
+        self._piles = Piles(budget)
 
     def add(self, pairs: Pairs) -> None:
         """Take in pairs."""
@@ -72,10 +69,7 @@ class PartitionedBlocks:
 
     def finish(self) -> Iterator[Partitioned]:
         """Everything taken in, by partition; empty partitions are left out."""
-        for partition in sorted(self._blocks):
-            yield Partitioned(partition, self._records[partition], map(self._load, self._blocks[partition]))
-        if self._file is not None:
-            self._file.close()
+        return self._piles.finish()
 
     def _share(self, keys: list[Any], values: list[Any]) -> None:
         """Deal pairs out to the partitions' shares."""
@@ -99,24 +93,11 @@ class PartitionedBlocks:
             values.clear()
 
     def _store(self, partition: int, keys: Sequence[Any], values: Sequence[Any]) -> None:
-        blocks = self._blocks.setdefault(partition, [])
-        block = encode_block(keys, values, self._seal, block_context(self._attempt, partition, len(blocks)))
+        place = block_context(self._attempt, partition, self._piles.height(partition))
+        block = encode_block(keys, values, self._seal, place)
         if len(keys) >= self._batches.count:
             self._batches.learn(len(keys), plain_size(block))
-        self._records[partition] = self._records.get(partition, 0) + len(keys)
-        self._held += len(block)
-        if self._held <= 16 * self._budget.block:
-            blocks.append(block)
-            return
-        if self._file is None:
-            self._file = SpillFile(self._budget)
-        blocks.append(self._file.append(block))
-
-    def _load(self, block: bytes | Extent) -> bytes:
-        if isinstance(block, bytes):
-            return block
-        assert self._file is not None
-        return self._file.read(block)
+        self._piles.add(partition, len(keys), block)
 
 
 class Sink(ABC):
@@ -150,11 +131,11 @@ class CombiningSink(Sink):
         table = self._table
         if fused is None or not isinstance(table, SumTable) or (adder := fused.adder(mapper)) is None:
             return None
-        totals, new = table.entries, table.new
+        totals, new, count = table.entries, table.new, table.count
 
         def run(records: Iterable[Any]) -> None:
             for record in records:
-                adder(mapper, record, totals, new, KeyError)
+                adder(mapper, record, totals, new, count, KeyError)
             table.look()
 
         return run

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
+
+# What Counter.update calls; that itself asks first, for each record, whether it was given a mapping.
+from collections import _count_elements  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 from mapreduce.stages import Fold, FoldBy, is_sum
@@ -52,6 +55,10 @@ class Table(ABC):
     @abstractmethod
     def add(self, pairs: Pairs) -> None:
         """Take in pairs of key and value, in order."""
+
+    def add_columns(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        """Take in as many keys as values, in order."""
+        self.add(zip(keys, values, strict=True))
 
     def pairs(self, *, ordered: bool = False) -> Iterator[tuple[Any, Any]]:
         """What the table holds, as pairs that `merge` of another table takes; by canonical order if asked."""
@@ -107,6 +114,19 @@ class SumTable(Table):
         if len(self.entries) > self._room:
             self._grown()
 
+    def count(self, keys: Iterable[Any]) -> None:
+        """Take in keys that have the value 1 each."""
+        if isinstance(keys, list) and len(keys) <= _STEP:
+            _count_elements(self.entries, keys)
+            if len(self.entries) > self._room:
+                self._grown()
+            return
+        keys = iter(keys)
+        for key in keys:
+            _count_elements(self.entries, chain((key,), islice(keys, _STEP)))
+            if len(self.entries) > self._room:
+                self._grown()
+
 
 class FoldTable(Table):
     """Folds the values of each key into an accumulator, or merges accumulators.
@@ -136,6 +156,23 @@ class FoldTable(Table):
                 totals[key] = value if start is None else start(value)
                 if len(totals) > self._room:
                     self._grown()
+
+
+class TotalTable(FoldTable):
+    """Adds up values that are totals already, so that most keys are new."""
+
+    def __init__(self, budget: Budget, spill: Callable[[Table], None]) -> None:
+        super().__init__(budget, spill, None, operator.add)
+
+    def add_columns(self, keys: Sequence[Any], values: Sequence[Any]) -> None:
+        if set(map(type, values)) != {int}:  # of other types, 0 + value may be something else
+            super().add_columns(keys, values)
+            return
+        totals = self.entries
+        # Pair by pair, in native code: each total is looked up when those before it have been stored.
+        totals.update(zip(keys, map(operator.add, map(totals.get, keys, repeat(0)), values), strict=True))
+        if len(totals) > self._room:
+            self._grown()
 
 
 class ListTable(Table):
@@ -239,6 +276,5 @@ def reducing_table(
         return FoldTable(budget, spill, None, reducer.merge)
     table = mapping_table(budget, spill, combiner, reducer) or ListTable(budget, spill)
     if isinstance(table, SumTable):
-        # Its way to find a new key is the faster one only where most keys are known: not for combined pairs.
-        return FoldTable(budget, spill, None, operator.add)
+        return TotalTable(budget, spill)
     return table

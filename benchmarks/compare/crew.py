@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
+
+from benchmarks.process import end_with_parent
 
 # Seconds after which processes that have not all come to the start are given up.
 _PATIENCE = 600.0
@@ -103,15 +104,7 @@ _barrier: Any = None
 def _join(barrier: Any) -> None:
     global _barrier  # noqa: PLW0603 - a process of the pool has one crew
     _barrier = barrier
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that began it has been killed; a process of a pool would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _do_together(work: Work) -> Done:

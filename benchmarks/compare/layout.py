@@ -1,4 +1,8 @@
-"""Two layouts of a shuffle in an object store: one object for each map task, or one for each pair of tasks."""
+"""A shuffle of many small pieces in an object store, in three ways.
+
+One object for each map task, read directly, or by way of merge tasks as jobs do it; or one object for each
+pair of tasks.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from dataclasses import dataclass
 from benchmarks.compare.crew import Crew
 from benchmarks.compare.places import Place
 from benchmarks.compare.workload import Exchange, Shape, exchange
+from driver.exchange import Load, group
 from mapreduce.objectstore import open_store
 from shuffle import AttemptId, Piece, Receipt, ShuffleStore
 from shuffle.base import Partitioned
@@ -20,23 +25,30 @@ TARGET = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Layouts:
-    """The same shuffle in both layouts.
+    """The same shuffle in each way.
 
     Attributes:
         maps: map tasks.
         reduces: partitions.
-        per_map: with one object for each map task, as the store here has it.
+        per_map: with one object for each map task, as the store here has it, and a direct exchange.
+        merged: the same with merge tasks between, as jobs exchange so many pieces.
         per_pair: with one object for each map task and partition.
     """
 
     maps: int
     reduces: int
     per_map: Exchange
+    merged: Exchange
     per_pair: Exchange
 
     @property
     def times(self) -> float:
-        """How many times as fast one object for each map task is, writing and reading together."""
+        """How many times as fast the exchange in two levels is, all phases together."""
+        return self.per_pair.seconds / self.merged.seconds
+
+    @property
+    def direct_times(self) -> float:
+        """How many times as fast a direct exchange with one object for each map task is."""
         return self.per_pair.seconds / self.per_map.seconds
 
     @property
@@ -73,7 +85,7 @@ def open_per_pair(place: Place) -> ShuffleStore:
 
 
 def layouts(place: Place, shape: Shape, crew: Crew) -> Layouts:
-    """Shuffle once in each layout.
+    """Shuffle once in each way.
 
     Raises:
         MapReduceError: the store failed.
@@ -82,6 +94,7 @@ def layouts(place: Place, shape: Shape, crew: Crew) -> Layouts:
         maps=shape.maps,
         reduces=shape.reduces,
         per_map=exchange(place, shape, crew),
+        merged=exchange(place, shape, crew, groups=group(Load(shape.maps, shape.reduces, shape.size), crew.workers)),
         per_pair=exchange(place, shape, crew, open_per_pair),
     )
 

@@ -109,7 +109,7 @@ class Row:
         """Every result that is wrong."""
         checked: list[Any] = [*self.words, *self.exchanges, *self.pipelining]
         checked += [run for roof in self.roofline for run in roof.runs]
-        checked += [one for both in self.layouts for one in (both.per_map, both.per_pair)]
+        checked += [one for both in self.layouts for one in (both.per_map, both.merged, both.per_pair)]
         return [one.difference for one in checked if one.difference]
 
 

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 from benchmarks.compare.crew import Crew, Done, elapsed, share
 from benchmarks.compare.places import Place
+from driver.exchange import Groups, merge_rows
 from mapreduce.blocks import encode_block
+from mapreduce.columns import Buffer
 from mapreduce.seal import Seal
 from shuffle import AttemptId, Piece, Receipt, ShuffleStore, open_shuffle
 from shuffle.base import Partitioned
@@ -91,6 +93,7 @@ class Exchange:
     Attributes:
         write: of all map tasks.
         read: of all partitions.
+        merge: of all merge tasks between them; None where the exchange was direct.
         requests: to the store, by kind, the deletion in the end included.
         difference: what a reducer got that it should not have got; "" if all is right.
     """
@@ -99,6 +102,7 @@ class Exchange:
     read: Phase
     requests: dict[str, int]
     difference: str
+    merge: Phase | None = None
 
     def phase(self, name: str) -> Phase:
         """A phase by its name."""
@@ -106,8 +110,8 @@ class Exchange:
 
     @property
     def seconds(self) -> float:
-        """Of both phases."""
-        return self.write.seconds + self.read.seconds
+        """Of all phases."""
+        return self.write.seconds + self.read.seconds + (self.merge.seconds if self.merge is not None else 0)
 
 
 class Told(NamedTuple):
@@ -142,7 +146,7 @@ class Timed:
         self.calls.append(time.perf_counter() - began)
         return receipt
 
-    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> list[tuple[Piece, Buffer]]:
         """Read all blocks."""
         began = time.perf_counter()
         blocks = list(self._store.read(pieces))
@@ -222,15 +226,44 @@ class Write(_Part):
 
 
 @dataclass(kw_only=True)
-class Read(_Part):
-    """Reads these partitions: for each its pieces."""
+class Merge(_Part):
+    """Reads what each row of a merge task names, and writes it by partition."""
 
-    partitions: Mapping[int, Sequence[Piece]]
+    rows: Mapping[int, Sequence[Sequence[Any]]]
 
     def prepare(self) -> None:
         super().prepare()
         self._timed = Timed(self.store)
-        self._blocks: dict[int, list[tuple[Piece, bytes]]] = {}
+        self._receipts: dict[int, Receipt] = {}
+
+    def act(self) -> None:
+        """Read, and write."""
+        for task, row in self.rows.items():
+            piles: dict[int, list[bytes]] = {}
+            for (partition, *_), (_, block) in zip(
+                row, self._timed.read([Piece(*one[1:]) for one in row]), strict=True
+            ):
+                piles.setdefault(partition, []).append(bytes(block))
+            partitions = (Partitioned(number, len(piles[number]), piles[number]) for number in sorted(piles))
+            self._receipts[task] = self._timed.write(AttemptId(self.job, 1, task, 0), partitions)
+
+    def result(self) -> Told:
+        """What was written."""
+        size = sum(receipt.size for receipt in self._receipts.values())
+        return Told(self._timed.calls, self.requests(), {}, self._receipts, size)
+
+
+@dataclass(kw_only=True)
+class Read(_Part):
+    """Reads these partitions: for each its pieces, which hold one block of each map task, in order."""
+
+    partitions: Mapping[int, Sequence[Piece]]
+    merged: bool = False
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._timed = Timed(self.store)
+        self._blocks: dict[int, list[tuple[Piece, Buffer]]] = {}
 
     def act(self) -> None:
         """Read."""
@@ -239,17 +272,26 @@ class Read(_Part):
 
     def result(self) -> Told:
         """What was read."""
-        found: dict[tuple[int, int], list[bytes]] = {}
+        found: dict[tuple[int, int], list[Buffer]] = {}
         for partition, blocks in self._blocks.items():
-            for piece, block in blocks:
-                found.setdefault((piece.task, partition), []).append(block)
+            for number, (piece, block) in enumerate(blocks):
+                found.setdefault((number if self.merged else piece.task, partition), []).append(block)
         size = sum(len(block) for blocks in found.values() for block in blocks)
         digests = {place: _digest(blocks) for place, blocks in found.items()}
         return Told(self._timed.calls, self.requests(), digests, {}, size)
 
 
-def exchange(place: Place, shape: Shape, crew: Crew, open_store: Open = open_plainly) -> Exchange:
+def exchange(
+    place: Place, shape: Shape, crew: Crew, open_store: Open = open_plainly, *, groups: Groups | None = None
+) -> Exchange:
     """Shuffle once through the store of `place`, then delete what was written.
+
+    Args:
+        place: of the store.
+        shape: how much is shuffled.
+        crew: the processes.
+        open_store: opens the store.
+        groups: of a two-level exchange; None for a direct one.
 
     Raises:
         MapReduceError: the store failed.
@@ -258,6 +300,7 @@ def exchange(place: Place, shape: Shape, crew: Crew, open_store: Open = open_pla
     attempts = [AttemptId(job, 0, task, 0) for task in range(shape.maps)]
     store = open_store(place)
     receipts: dict[int, Receipt] = {}
+    merges: list[Done] = []
     try:
         wrote = crew.run(
             [
@@ -268,13 +311,28 @@ def exchange(place: Place, shape: Shape, crew: Crew, open_store: Open = open_pla
         for one in wrote:
             receipts |= one.result.receipts
         ordered = [receipts[task] for task in range(shape.maps)]
+        if groups is not None:
+            rows = merge_rows(ordered, shape.reduces, groups)
+            merges = crew.run(
+                [
+                    Merge(place=place, job=job, open=open_store, rows={task: rows[task] for task in tasks})
+                    for tasks in share(len(rows), crew.workers)
+                ]
+            )
+            merged = {task: receipt for one in merges for task, receipt in one.result.receipts.items()}
+            ordered = [merged[task] for task in range(len(rows))]
+            receipts |= {shape.maps + task: receipt for task, receipt in merged.items()}
         read = crew.run(
             [
                 Read(
                     place=place,
                     job=job,
                     open=open_store,
-                    partitions={number: [receipt.pieces[number] for receipt in ordered] for number in numbers},
+                    partitions={
+                        number: [receipt.pieces[number] for receipt in ordered if number in receipt.pieces]
+                        for number in numbers
+                    },
+                    merged=groups is not None,
                 )
                 for numbers in share(shape.reduces, crew.workers)
             ]
@@ -284,12 +342,13 @@ def exchange(place: Place, shape: Shape, crew: Crew, open_store: Open = open_pla
         if len(receipts) < shape.maps:
             store.sweep(attempts)
     expected, found = ({k: v for one in done for k, v in one.result.digests.items()} for done in (wrote, read))
-    requests = sum((one.result.requests for one in (*wrote, *read)), Counter(store.requests.snapshot()))
+    requests = sum((one.result.requests for one in (*wrote, *merges, *read)), Counter(store.requests.snapshot()))
     return Exchange(
         write=_phase(wrote),
         read=_phase(read),
         requests=dict(sorted(requests.items())),
         difference=differ(expected, found),
+        merge=_phase(merges) if merges else None,
     )
 
 
@@ -313,7 +372,7 @@ def make_block(size: int, name: str) -> bytes:
     return encode_block([name], [data[: max(1, size - extra)]], _SEAL, name)
 
 
-def _digest(blocks: Sequence[bytes]) -> bytes:
+def _digest(blocks: Sequence[Buffer]) -> bytes:
     digest = hashlib.sha256()
     for block in blocks:
         digest.update(block)

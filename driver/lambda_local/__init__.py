@@ -25,6 +25,7 @@ What differs from AWS, apart from what the service says that it has not:
   shorter may pass. There are no shares of processors, and no limit of the network.
 - A start may take a minute, not ten seconds, because there are not as many processors as sandboxes.
 - An event is tried again after 1 and 2 seconds, not minutes, unless told otherwise.
+- Concurrency that one function has reserved is not taken from the others.
 - Code may be written to, and a function that changed is ready at once.
 - Messages of several lines on standard output are several log events.
 """

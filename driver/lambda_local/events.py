@@ -114,8 +114,8 @@ class Events:
         bucket = destination.rpartition(":")[2]
         now = datetime.now(UTC)
         key = f"aws/lambda/async/{event.invocation.function.name}/{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
-        record = json.dumps(record_of(event.invocation, event.attempts, outcome, condition, now)).encode()
         try:
+            record = json.dumps(record_of(event.invocation, event.attempts, outcome, condition, now)).encode()
             await asyncio.to_thread(self._remote.put, bucket, key, record)
         except Exception:
             _log.exception("the record of failed event %s did not reach %s", event.invocation.id, destination)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from driver.lambda_local.invocation import Invocation, Outcome
 from driver.lambda_local.measure import folder_bytes, memory_of
 from driver.lambda_local.sandbox import Sandbox
 
-#: Seconds between two looks at the sandboxes' memory; fewer looks at /tmp, which take longer.
-WATCH = 0.02
+# Looks at /tmp take longer than those at the memory.
 _TMP_EVERY = 10
+
+_log = logging.getLogger(__name__)
 
 
 class Pool:
@@ -27,6 +29,7 @@ class Pool:
         faults: what goes wrong in sandboxes.
         limit: how many invocations may run at once, of all functions.
         idle: seconds after which a sandbox that nobody uses is ended.
+        watch: seconds between two looks at the sandboxes' memory.
     """
 
     def __init__(
@@ -36,11 +39,13 @@ class Pool:
         *,
         limit: int,
         idle: float,
+        watch: float,
     ) -> None:
         self.limit = limit
         self._new = new
         self._faults = faults
         self._idle_seconds = idle
+        self._watch_seconds = watch
         self._running: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._warm: dict[str, list[tuple[Sandbox, float]]] = defaultdict(list)
@@ -68,10 +73,10 @@ class Pool:
             sandbox = self._take(function) or await self._start(function)
             fault = self._faults.at_sandbox(function.name, invocation.payload)
             outcome = await sandbox.invoke(invocation, fault)
-            if not sandbox.dead:
+            if sandbox.revision != function.revision:
+                sandbox.kill("closed")
+            elif not sandbox.dead:
                 self._warm[function.name].append((sandbox, time.monotonic()))
-                if sandbox.revision != function.revision:
-                    self.retire(function)
             return outcome
         finally:
             self._running[function.name] -= 1
@@ -103,28 +108,28 @@ class Pool:
         """Hold the sandboxes to their limits, and end those that nobody uses; it never returns."""
         for count in range(1 << 62):
             began = time.monotonic()
-            busy = {sandbox.pid: sandbox for sandbox in self._all if sandbox.busy and not sandbox.dead}
-            if busy:
-                limits = {pid: sandbox.memory for pid, sandbox in busy.items()}
-                await self._watch_memory(busy, limits)
-                if count % _TMP_EVERY == 0:
-                    await self._watch_tmp(busy)
+            try:
+                await self._look(files=count % _TMP_EVERY == 0)
+            except Exception:  # the limits must go on to hold
+                _log.exception("could not look at the sandboxes")
             self._expire()
             # However many there are, watching them takes a tenth of one processor at most.
-            await asyncio.sleep(max(WATCH, 9 * (time.monotonic() - began)))
+            await asyncio.sleep(max(self._watch_seconds, 9 * (time.monotonic() - began)))
 
-    async def _watch_memory(self, busy: dict[int, Sandbox], limits: dict[int, int]) -> None:
+    async def _look(self, *, files: bool) -> None:
+        busy = {sandbox.pid: sandbox for sandbox in self._all if sandbox.busy and not sandbox.dead}
+        if not busy:
+            return
+        limits = {pid: sandbox.memory for pid, sandbox in busy.items()}
         for pid, used in (await asyncio.to_thread(memory_of, busy, limits)).items():
             busy[pid].peak = max(busy[pid].peak, used)
             if used > limits[pid]:
                 busy[pid].kill("memory")
-
-    async def _watch_tmp(self, busy: dict[int, Sandbox]) -> None:
-        folders = [(sandbox, sandbox.tmp) for sandbox in busy.values()]
-        sizes = await asyncio.to_thread(lambda: [folder_bytes(folder) for _, folder in folders])
-        for (sandbox, _), size in zip(folders, sizes, strict=True):
-            if size > sandbox.tmp_size:
-                sandbox.kill("tmp")
+        if files:
+            sizes = await asyncio.to_thread(lambda: {pid: folder_bytes(one.tmp) for pid, one in busy.items()})
+            for pid, size in sizes.items():
+                if size > busy[pid].tmp_size:
+                    busy[pid].kill("tmp")
 
     def _expire(self) -> None:
         oldest = time.monotonic() - self._idle_seconds
@@ -147,16 +152,15 @@ class Pool:
         warm = self._warm[function.name]
         while warm:
             sandbox, _ = warm.pop()
-            if sandbox.revision == function.revision and not sandbox.dead:
+            if not sandbox.dead:
                 return sandbox
-            sandbox.kill("closed")
         return None
 
     async def _start(self, function: Function) -> Sandbox:
-        if len(self._all) >= self.limit:  # what is warm for another function makes room
-            others = [(warm[0][1], name) for name, warm in self._warm.items() if warm]
-            if others:
-                self._warm[min(others)[1]].pop(0)[0].kill("closed")
+        if self._running.total() + sum(map(len, self._warm.values())) > self.limit:
+            # What is warm for another function, and the longest, makes room.
+            _, name = min((warm[0][1], name) for name, warm in self._warm.items() if warm)
+            self._warm[name].pop(0)[0].kill("closed")
         sandbox = self._new(function, self._gone)
         try:
             await sandbox.start()
@@ -172,13 +176,17 @@ class Pool:
 
     def wake(self, name: str) -> None:
         """Have those go on who waited for what happened to this function."""
-        for number, (function, turn) in enumerate(self._turns):
-            if turn.done():  # nobody waits any more
-                continue
-            if self._refusal(function) is None:
-                del self._turns[number]
+        room, woken = self.limit - self._running.total(), Counter[str]()
+        passed = []
+        while room > woken.total() and self._turns:
+            function, turn = self._turns.popleft()
+            reserved = self.limit if function.reserved is None else function.reserved
+            if self._running[function.name] + woken[function.name] >= reserved:
+                passed.append((function, turn))
+            elif not turn.done():  # else nobody waits any more
                 turn.set_result(None)
-                break
+                woken[function.name] += 1
+        self._turns.extendleft(reversed(passed))
         due = [mark for mark in self._marks if mark[0] == name and mark[1] <= self._ended[name]]
         for mark in due:
             self._marks.remove(mark)

@@ -93,7 +93,7 @@ class Sandbox:
                 stderr=output,
                 start_new_session=True,
             )
-        except OSError:
+        except BaseException:
             os.close(self._output)
             await self._api.close()
             raise

@@ -41,6 +41,7 @@ class LambdaLocal:
         site_packages: whether functions find all packages of this Python. Otherwise, as on AWS, they find
             what is in their zip file, boto3, and the runtime client.
         idle: seconds after which a sandbox that nobody uses is ended.
+        watch: seconds between two looks at the memory of sandboxes that run something.
         retry_delays: seconds before an event's second and third attempt; AWS's are 60 and 120.
         clock: tells, in seconds, how old events are.
         init_timeout: seconds that the start of a sandbox may take; AWS's are 10, with a processor for each.
@@ -62,6 +63,7 @@ class LambdaLocal:
         concurrency: int = 100,
         site_packages: bool = False,
         idle: float = 300.0,
+        watch: float = 0.02,
         retry_delays: Sequence[float] = (1.0, 2.0),
         clock: Callable[[], float] = time.monotonic,
         init_timeout: float = 60.0,
@@ -76,6 +78,7 @@ class LambdaLocal:
         self._concurrency = concurrency
         self._site_packages = site_packages
         self._idle = idle
+        self._watch = watch
         self._retry_delays = retry_delays
         self._clock = clock
         self._init_timeout = init_timeout
@@ -124,7 +127,7 @@ class LambdaLocal:
         def new(function: Function, gone: Callable[[Sandbox], None]) -> Sandbox:
             return Sandbox(function, places, gone, self._init_timeout)
 
-        pool = Pool(new, self.faults, limit=self._concurrency, idle=self._idle)
+        pool = Pool(new, self.faults, limit=self._concurrency, idle=self._idle, watch=self._watch)
         events = Events(pool, remote, self._retry_delays, self._clock)
         invoke = Invoke(functions, pool, events, self.faults)
         api = API(functions, pool, places, remote, self.faults)

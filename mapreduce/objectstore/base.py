@@ -122,6 +122,23 @@ class ObjectStore(ABC):
         with self.open(key, start, end) as stream:
             return stream.read()
 
+    def view(self, key: str, start: int, end: int) -> memoryview:
+        """The bytes `start` to `end` of an object, by one request; they may lie in memory of the client's own."""
+        return memoryview(self.get(key, start, end))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that follow `prefix` in keys with a "/" behind them, each once, in the order of `list`.
+
+        Args:
+            prefix: "" or what ends with "/".
+        """
+        last = ""
+        for info in self.list(prefix):
+            name, slash, _ = info.key[len(prefix) :].partition("/")
+            if slash and name != last:
+                yield name
+                last = name
+
     def reach(self) -> None:  # noqa: B027 - a store may have nothing that can be wrong
         """Find out, within seconds, whether the store can be reached and listed.
 

@@ -125,6 +125,18 @@ class FolderStore(ObjectStore):
         if not found:
             self.requests.add("list")
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        path = self.path(prefix)
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+                names = sorted(os.fsencode(f"{entry.name}/") for entry in entries if entry.is_dir())
+                found = [os.fsdecode(name[:-1]) for name in names]
+                # Folders that hold no object are no part of any key.
+                yield from (name for name in found if any(_walk(os.path.join(path, name), name)))
+        except OSError as error:
+            raise self._failed("list", error.filename or path, error) from error
+        self.requests.add("list")
+
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()
         for key in keys:

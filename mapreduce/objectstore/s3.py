@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, BinaryIO, NoReturn, Self, TypeVar
 
-from mapreduce.errors import ConfigError, MissingObject, StoreError, Unreachable
+from mapreduce.errors import ConfigError, MissingObject, StoreError, UnreachableStore
 from mapreduce.objectstore.access import Access
 from mapreduce.objectstore.base import ObjectInfo, ObjectStore, Writer, check_key
 
@@ -47,6 +47,12 @@ _CONFLICT = 409
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Codes of the service, or ours, for an object that does not exist.
 _ABSENT = ("NoSuchKey", "NotFound")
+# Codes for credentials that were right, until they expired.
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+# Codes for what may be otherwise in a while; a clock is wrong for a moment when its machine has slept.
+_PASSING = ("InternalError", "RequestTimeTooSkewed", "RequestTimeout", "ServiceUnavailable", "SlowDown")
+# What obstore's errors say when no answer came, or no credentials from botocore.
+_NO_ANSWER = ("HTTP error", "External AWS credential provider")
 
 
 class S3Store(ObjectStore):
@@ -74,6 +80,7 @@ class S3Store(ObjectStore):
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.url = f"s3://{bucket}/{self.prefix}".rstrip("/")
         self._access = access or Access()
+        self._connected: tuple[int, Any] = (-1, None)
 
     @classmethod
     def connect(cls, place: str, access: Access) -> Self:
@@ -107,21 +114,25 @@ class S3Store(ObjectStore):
         return io.BufferedReader(_Reader(self, key, start, end), 1 << 16)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
-        if end is not None and 0 < end - start <= _READ:
-            return self._get_range(key, start, end)
+        if end is not None and end - start <= _READ:
+            return bytes(self.view(key, start, end))
         with self.open(key, start, end) as stream:
             return stream.read()
 
-    def _get_range(self, key: str, start: int, end: int) -> bytes:
-        """A short range, by the cheapest request."""
+    def view(self, key: str, start: int, end: int) -> memoryview:
         import obstore
 
+        if end <= start:
+            self.size(key)  # an error if there is no object
+            return memoryview(b"")
         try:
-            data = obstore.get_range(self._client, self.prefix + key, start=start, end=end).to_bytes()
+            data = memoryview(
+                self._act(lambda: obstore.get_range(self._client, self.prefix + key, start=start, end=end))
+            )
         except (obstore.exceptions.BaseError, OSError) as error:
             if _is_behind(error):
-                self.size(key)  # an error if there is no object
-                return b""
+                self.size(key)
+                return memoryview(b"")
             self._raise("read", key, error)
         self.requests.add("get", read=len(data))
         return data
@@ -149,7 +160,7 @@ class S3Store(ObjectStore):
         if tag is not None:
             options["if_match"] = tag
         try:
-            result = obstore.get(self._client, self.prefix + key, options=options)
+            result = self._act(lambda: obstore.get(self._client, self.prefix + key, options=options))
             first, last = result.range
             data = memoryview(result.bytes())
         except obstore.exceptions.PreconditionError:
@@ -169,22 +180,30 @@ class S3Store(ObjectStore):
         return size
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        client = _boto3(self._access)
-        more: dict[str, str] = {}
+        for page in self._pages(prefix):
+            for found in page.get("Contents", ()):
+                yield ObjectInfo(found["Key"][len(self.prefix) :], found["Size"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(prefix, Delimiter="/"):
+            for found in page.get("CommonPrefixes", ()):
+                yield found["Prefix"][len(self.prefix) + len(prefix) : -1]
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[Any]:
+        """A listing, request by request."""
         while True:
             page = self._call(
                 "list",
                 prefix,
-                lambda more=more: client.list_objects_v2(  # type: ignore[misc]
-                    Bucket=self.bucket, Prefix=self.prefix + prefix, MaxKeys=self.page, **more
+                lambda: _boto3(self._access).list_objects_v2(
+                    Bucket=self.bucket, Prefix=self.prefix + prefix, MaxKeys=self.page, **options
                 ),
             )
             self.requests.add("list")
-            for found in page.get("Contents", ()):
-                yield ObjectInfo(found["Key"][len(self.prefix) :], found["Size"])
+            yield page
             if not page.get("IsTruncated"):
                 return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+            options["ContinuationToken"] = page["NextContinuationToken"]
 
     def delete(self, keys: Iterable[str]) -> None:
         paths = [self.prefix + check_key(key) for key in keys]
@@ -218,7 +237,7 @@ class S3Store(ObjectStore):
             if size > _COPY_LIMIT:
                 self._copy_in_parts(source, target)
             else:
-                obstore.copy(self._client, self.prefix + source, self.prefix + target)
+                self._act(lambda: obstore.copy(self._client, self.prefix + source, self.prefix + target))
         except (obstore.exceptions.BaseError, OSError) as error:
             if _code(error) not in _ABSENT:
                 self._raise("move", source, error)
@@ -230,20 +249,19 @@ class S3Store(ObjectStore):
 
     def sweep(self, prefix: str) -> None:
         """Abort uploads under `prefix` that nobody will end."""
-        client = _boto3(self._access)
         more: dict[str, str] = {}
         while True:
             page = self._call(
                 "list",
                 prefix,
-                lambda more=more: client.list_multipart_uploads(  # type: ignore[misc]
+                lambda more=more: _boto3(self._access).list_multipart_uploads(  # type: ignore[misc]
                     Bucket=self.bucket, Prefix=self.prefix + prefix, **more
                 ),
             )
             self.requests.add("list")
             for found in page.get("Uploads", ()):
                 upload = {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
-                self._call("delete", found["Key"], lambda upload=upload: client.abort_multipart_upload(**upload))  # type: ignore[misc]
+                self._abort(upload)
             if not page.get("IsTruncated"):
                 return
             more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
@@ -273,9 +291,12 @@ class S3Store(ObjectStore):
         finally:
             self._call("delete", probe, lambda: client.delete_object(Bucket=self.bucket, Key=self.prefix + probe))
 
-    @cached_property
+    @property
     def _client(self) -> Any:
-        return _obstore(self.bucket, self._access)
+        number, client = self._connected
+        if number != _Renewals.number:
+            self._connected = number, client = _Renewals.number, _obstore(self.bucket, self._access)
+        return client
 
     def _endpoint(self) -> str:
         return _endpoint(self._access) or "AWS"
@@ -285,7 +306,9 @@ class S3Store(ObjectStore):
 
         path = self.prefix + key
         try:
-            _persistently(lambda: obstore.put(self._client, path, data, mode=mode, use_multipart=False))
+            self._act(
+                lambda: _persistently(lambda: obstore.put(self._client, path, data, mode=mode, use_multipart=False))
+            )
         except obstore.exceptions.AlreadyExistsError as error:
             if _status(error) == _CONFLICT:
                 raise StoreError(f"cannot create {self.url}/{key}: others were writing it all the time") from error
@@ -298,7 +321,7 @@ class S3Store(ObjectStore):
         import obstore
 
         try:
-            return obstore.head(self._client, self.prefix + key)
+            return self._act(lambda: obstore.head(self._client, self.prefix + key))
         except (obstore.exceptions.BaseError, OSError) as error:
             self._raise("read", key, error)
 
@@ -307,43 +330,66 @@ class S3Store(ObjectStore):
         import obstore
 
         try:
-            _persistently(lambda: obstore.delete(self._client, paths))
+            self._act(lambda: _persistently(lambda: obstore.delete(self._client, paths)))
         except (obstore.exceptions.BaseError, OSError) as error:
             if _code(error) not in _ABSENT:
                 self._raise("delete", paths[0].removeprefix(self.prefix), error)
 
     def _delete_odd(self, path: str) -> None:
         """Delete one object whose key a batch cannot say."""
-        client = _boto3(self._access)
-        self._call("delete", path, lambda: client.delete_object(Bucket=self.bucket, Key=path))
+        self._call("delete", path, lambda: _boto3(self._access).delete_object(Bucket=self.bucket, Key=path))
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        self._call("delete", upload["Key"], lambda: _boto3(self._access).abort_multipart_upload(**upload))
 
     def _copy_in_parts(self, source: str, target: str) -> None:
-        client = _boto3(self._access)
         origin = {"Bucket": self.bucket, "Key": self.prefix + source}
-        self._call("move", source, lambda: client.copy(origin, self.bucket, self.prefix + target))
+        self._call("move", source, lambda: _boto3(self._access).copy(origin, self.bucket, self.prefix + target))
 
-    def _call(self, what: str, key: str, act: Callable[[], T]) -> T:
-        """What a call of boto3 gives, its errors turned into ours."""
-        from botocore.exceptions import BotoCoreError, ClientError
+    def _act(self, act: Callable[[], T]) -> T:
+        """What a request of obstore gives: a second one, with new credentials, if those in use have expired."""
+        import obstore
 
+        used = _Renewals.number
         try:
             return act()
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if not _has_expired(error) or not _renew(self._access, used):
+                raise
+        return act()
+
+    def _call(self, what: str, key: str, act: Callable[[], T]) -> T:
+        """What a call of boto3 gives, likewise; its errors turned into ours."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        used = _Renewals.number
+        try:
+            try:
+                return act()
+            except ClientError as error:
+                if _from_boto3(error)[0] not in _EXPIRED or not _renew(self._access, used):
+                    raise
+            return act()
         except (BotoCoreError, ClientError) as error:
-            raise self._failed(what, key, *_from_boto3(error)) from error
+            code, reason = _from_boto3(error)
+            passing = _passes_boto3(error) or (code in _EXPIRED and _renewable(self._access))
+            raise self._failed(what, key, code, reason, passing=passing) from error
 
     def _raise(self, what: str, key: str, error: BaseException) -> NoReturn:
         """Raise the error that tells what obstore's `error` means."""
-        raise self._failed(what, key, _code(error), _reason(error)) from error
+        # Credentials of the environment are what they are; others may have been renewed by the next time.
+        passing = _passes(error) or (_has_expired(error) and _renewable(self._access))
+        raise self._failed(what, key, _code(error), _reason(error), passing=passing) from error
 
-    def _failed(self, what: str, key: str, code: str, reason: str) -> StoreError:
+    def _failed(self, what: str, key: str, code: str, reason: str, *, passing: bool = False) -> StoreError:
         place = f"{self.url}/{key}".rstrip("/")
         if code in _ABSENT and what in ("read", "move"):
             return MissingObject(f"cannot {what} {place}: it does not exist")
         remedy = _REMEDIES.get(code, "")
         where = f" at {self._endpoint()}" if remedy or not code else ""
-        passes = code in _PASSING or (not code and "HTTP error" in reason)
-        kind = Unreachable if passes else StoreError
-        return kind(f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}")
+        return (UnreachableStore if passing else StoreError)(
+            f"cannot {what} {place}{where}: {': '.join(filter(None, (code, reason)))}{remedy}"
+        )
 
 
 class _Upload:
@@ -493,21 +539,6 @@ class _Reader(io.RawIOBase):
         self._next = self._pool.submit(self._store.fetch, self._key, self._position, end, self._tag)
 
 
-# Codes of the service and names of boto3's errors for what passes: no network, or credentials to be renewed.
-_PASSING = {
-    "ConnectTimeoutError",
-    "ConnectionClosedError",
-    "CredentialRetrievalError",
-    "EndpointConnectionError",
-    "ExpiredToken",
-    "HTTPClientError",
-    "ProxyConnectionError",
-    "ReadTimeoutError",
-    "RequestExpired",
-    "SSOTokenLoadError",
-    "TokenRetrievalError",
-    "UnauthorizedSSOTokenError",
-}
 # What to do about the services' errors that are the user's to mend.
 _REMEDIES = {
     "NotFound": "; there seems to be no S3 service, or no such bucket: check the setting endpoint_url and the bucket",
@@ -532,9 +563,56 @@ def _endpoint(access: Access) -> str:
     return access.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 
+class _Renewals:
+    """How many times credentials were found to have expired: clients are made anew for each."""
+
+    number = 0
+
+
+def _renewable(access: Access) -> bool:
+    """Whether credentials come from where there may be new ones: files, a command, a service."""
+    return bool(access.profile) or not _native_credentials()
+
+
+def _renew(access: Access, used: int) -> bool:
+    """Have credentials looked up again, unless somebody has done so since the `used` ones; whether that may help."""
+    if not _renewable(access):
+        return False
+    with _lock:
+        if _Renewals.number == used:
+            _Renewals.number += 1
+    return True
+
+
+def _has_expired(error: BaseException) -> bool:
+    """Whether obstore's `error` tells of credentials that have expired; the answer to a HEAD has no code."""
+    code = _code(error)
+    return code in _EXPIRED or (not code and _status(error) == 400)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether what obstore's `error` tells of may be otherwise in a while."""
+    status, text = _status(error), str(error).split("\n\n", maxsplit=1)[0]
+    return _code(error) in _PASSING or status == 429 or status >= 500 or any(told in text for told in _NO_ANSWER)
+
+
+def _passes_boto3(error: Any) -> bool:
+    """The same for an error of boto3."""
+    from botocore.exceptions import CredentialRetrievalError, HTTPClientError, SSOError, TokenRetrievalError
+
+    if isinstance(error, HTTPClientError | CredentialRetrievalError | SSOError | TokenRetrievalError):
+        return True
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _from_boto3(error)[0] in _PASSING or status == 429 or status >= 500
+
+
+def _environment() -> Any:
+    """What clients depend on beside their arguments, so that whoever changes it gets what it says."""
+    return _Renewals.number, *sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_"))
+
+
 def _obstore(bucket: str, access: Access) -> Any:
-    # The environment is part of the key, so that whoever changes it gets what it says.
-    return _new_obstore(bucket, access, tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_"))))
+    return _new_obstore(bucket, access, _environment())
 
 
 @lru_cache(maxsize=64)
@@ -611,9 +689,8 @@ def _session(access: Access) -> Any:
 
 
 def _boto3(access: Access, *, patient: bool = True) -> Any:
-    environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
     with _lock:  # making clients is not safe between threads
-        return _new_boto3(access, patient, environment)
+        return _new_boto3(access, patient, _environment())
 
 
 _lock = threading.Lock()

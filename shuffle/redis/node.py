@@ -50,7 +50,9 @@ class Node:
         self.host = host
         self._tls = servers.tls
         self._retry = Retry(EqualJitterBackoff(cap=2, base=0.1), patience.retries, _PASSING)
-        options: dict[str, Any] = {"ssl_ca_certs": servers.ca_certs or None} if servers.tls else {}
+        options: dict[str, Any] = {}
+        if servers.tls:
+            options = {"ssl_ca_certs": servers.ca_certs or None, "redis_connect_func": _greet}
         self._pool = redis.ConnectionPool(
             redis.SSLConnection if servers.tls else connection_class,
             host=host.name,
@@ -98,6 +100,17 @@ class Node:
     def close(self) -> None:
         """Close the connections."""
         self._pool.disconnect()
+
+
+def _greet(connection: Any) -> None:
+    """Log in, and hear from the server once.
+
+    In TLS a server sends session tickets when a connection has been made. redis-py takes them for the rest
+    of a reply, and the connection for a broken one, unless it has read something by then.
+    """
+    connection.on_connect()
+    connection.send_command("PING", check_health=False)
+    connection.read_response()
 
 
 def _encode(argument: str | int | bytes | memoryview) -> bytes | memoryview:

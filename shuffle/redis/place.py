@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shuffle.base import AttemptId, Piece
 
 #: Bytes of one value, at most: a power of two itself would make allocators waste a quarter.
-CHUNK = (1 << 20) - 64
+CHUNK = (2 << 20) - 64
 
 
 class Place(NamedTuple):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
-from mapreduce.blocks import frame_size
-from mapreduce.errors import BlockError, LostBlocks, MissingObject, StoreError
+from mapreduce.columns import Buffer
+from mapreduce.errors import LostBlocks, MissingObject, StoreError
 from mapreduce.objectstore import ObjectStore, Requests
 from shuffle.base import Piece
+from shuffle.frames import cut
 from shuffle.redis.errors import LostNode
 from shuffle.redis.nodes import Nodes
 from shuffle.redis.place import Chunk, Place, chunks_of
 
 # Bytes and values that are asked for in one go, and how often before the first have come.
 _BATCH, _MOST, _AHEAD = 2 << 20, 1_000, 4
-# Bytes of a block that tell its size.
-_HEAD = 24
 
 
 class Reading:
@@ -38,7 +36,7 @@ class Reading:
         self._window = window
         self._requests = requests
 
-    def blocks(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def blocks(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         """The blocks of `pieces`, in order.
 
         Raises:
@@ -46,10 +44,7 @@ class Reading:
         """
         data = self._data([chunk for piece in pieces for chunk in chunks_of(piece)])
         try:
-            for piece in pieces:
-                place = Place(*piece.place)
-                for block in _frames(islice(data, place.chunks), place.attempt, piece.task):
-                    yield piece, block
+            yield from cut(data, pieces, lambda piece: Place(*piece.place).attempt)
         finally:
             data.close()
 
@@ -175,32 +170,3 @@ def _get(spare: ObjectStore | None, chunk: Chunk) -> bytes | StoreError:
         return spare.get(chunk.key, chunk.start, chunk.start + chunk.size)
     except StoreError as error:
         return error
-
-
-def _frames(chunks: Iterable[bytes], attempt: str, task: int) -> Iterator[bytes]:
-    """The blocks that lie back to back in `chunks`.
-
-    Raises:
-        LostBlocks: the chunks hold something else.
-    """
-    parts: list[memoryview] = []  # of the next block
-    held = size = 0  # bytes of these, and of the block as soon as it is known
-    try:
-        for chunk in chunks:
-            rest = memoryview(chunk)
-            while rest:
-                parts.append(rest[: (size or _HEAD) - held])
-                held += len(parts[-1])
-                rest = rest[len(parts[-1]) :]
-                if held < (size or _HEAD):
-                    continue
-                if not size:
-                    size = frame_size(b"".join(parts), attempt)
-                    continue
-                # Most blocks are a chunk of their own.
-                yield chunk if size == len(chunk) and parts[0].obj is chunk else b"".join(parts)
-                parts, held, size = [], 0, 0
-    except BlockError as error:
-        raise LostBlocks(f"map task {task}: {error}", (task,)) from error
-    if parts:
-        raise LostBlocks(f"map task {task}: a block of {attempt} is truncated: {held} of {size} bytes", (task,))

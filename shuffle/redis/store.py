@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+from mapreduce.columns import Buffer
 from mapreduce.finding import Finding
 from mapreduce.objectstore import Access, ObjectStore
 from shuffle.base import AttemptId, Partitioned, Piece, Receipt, ShuffleStore
@@ -72,7 +73,7 @@ class RedisShuffle(ShuffleStore):
             writing.undo()
             raise
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         from shuffle.redis.reading import Reading
 
         return Reading(self._nodes, self._spare, self.window, self.requests).blocks(pieces)

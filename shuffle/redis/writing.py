@@ -18,7 +18,7 @@ from shuffle.redis.nodes import Nodes
 from shuffle.redis.place import CHUNK, Place, chunk_key, count_key
 
 # Bytes and values that are sent in one go.
-_BATCH, _MOST = 4 << 20, 1_000
+_BATCH, _MOST = 2 * CHUNK, 1_000
 
 
 class Writing:
@@ -132,6 +132,10 @@ class Writing:
             if isinstance(reply, Exception) and not _means_full(reply):
                 raise StoreError(str(self._nodes.node(str(command[1])).explain(reply))) from reply
         refused = {number: reply for number, reply in enumerate(replies[1:]) if isinstance(reply, Exception)}
+        if isinstance(replies[0], Exception):  # a sweep would not find what was written
+            for _ in self._nodes.unlink([str(command[1]) for command in commands[1:]]):
+                self._requests.add("delete")
+            refused = dict.fromkeys(range(len(self._batch)), replies[0])
         size = sum(len(self._batch[number]) for number in refused)
         self._requests.add("put", written=self._held - size)
         self._written += self._held

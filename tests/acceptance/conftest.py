@@ -57,12 +57,15 @@ class Python:
     Attributes:
         folder: where programs run, and where their files are.
         temporary: their folder for temporary files.
+        home: their user's folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "project"
         self.temporary = folder / "tmp"
+        self.home = folder / "home"
         self.folder.mkdir()
+        self.home.mkdir()
         self.temporary.mkdir()
         (self.folder / "in.txt").write_text("a b a\nc a\n")
 
@@ -77,7 +80,7 @@ class Python:
         """Start Python with these arguments, in a process group of its own."""
         home = Path(mapreduce.__file__).parent.parent
         known = {name: value for name, value in os.environ.items() if not name.startswith(("MAPREDUCE_", "PYTHON"))}
-        environ = {**known, "PYTHONPATH": str(home), "TMPDIR": str(self.temporary), "HOME": str(self.temporary)}
+        environ = {**known, "PYTHONPATH": str(home), "TMPDIR": str(self.temporary), "HOME": str(self.home)}
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,

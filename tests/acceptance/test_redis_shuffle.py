@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from driver import Driver, Event
+from driver import Driver, Event, Settings
+from driver.cleaning import find_abandoned, remove
 from driver.events import RoundEnded
+from driver.notebook import notebooks
 from mapreduce import TaskError
 from tests.acceptance.conftest import contents
 from tests.acceptance.jobs import words_plain
@@ -126,3 +129,40 @@ def test_passwords_are_written_nowhere(text: Path, tmp_path: Path, executor: str
     assert not [name for name, data in files.items() if PASSWORD.encode() in data]
     with redis_servers.secured().client() as client:
         client.flushall()
+
+
+def test_resume_and_clean(keys: Keys, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose driver is gone is finished by another, or removed: by names, since Redis is never searched."""
+
+    class Stop(BaseException):
+        """Ends a driver."""
+
+    def stop(event: Event) -> None:
+        if isinstance(event, RoundEnded):
+            raise Stop
+
+    def lose_driver(name: str) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr("driver.run.JobRun._end", lambda run, problem: run._notebook.close())
+            with pytest.raises(Stop):
+                run(text, tmp_path / name, **settings, callbacks=[stop])
+
+    settings: dict[str, Any] = {"split_size": 1_000, "shuffle": redis_servers.standalone().url}
+    state = tmp_path / "state"
+    settings["state"] = state
+    expected = run(text, tmp_path / "folder", split_size=1_000)
+    lose_driver("first")
+    assert len(keys.names()) > 10
+    [job] = notebooks(str(state))
+    with Driver(executor="inline", state=state) as driver:
+        assert driver.resume(job).rounds[0].attempts == 0
+    assert contents(tmp_path / "first") == expected
+    assert keys.names() == set()
+    lose_driver("second")
+    later = datetime.now(UTC) + timedelta(days=1)
+    looking = Settings.load({"storage": tmp_path / "storage", "state": state}, {})
+    [left] = find_abandoned(looking, 0, now=later)
+    assert "cannot be listed" in left.notices[0]
+    remove(left, looking)
+    assert keys.names() == set()
+    assert contents(tmp_path / "storage") == contents(tmp_path / "second") == {}

@@ -18,6 +18,7 @@ import driver
 from benchmarks.compare.services import find_program
 from benchmarks.process import with_ours
 from driver.cli import main
+from mapreduce.columns import Buffer
 from shuffle import Piece
 from shuffle.objects import ObjectShuffle
 
@@ -93,8 +94,8 @@ def test_wrong_bytes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     """A byte that a store changes is found, told, and the exit code says it."""
     read = ObjectShuffle.read
 
-    def change(store: ObjectShuffle, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
-        return ((piece, block[:-1] + bytes([block[-1] ^ 1])) for piece, block in read(store, pieces))
+    def change(store: ObjectShuffle, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
+        return ((piece, bytes(block[:-1]) + bytes([block[-1] ^ 1])) for piece, block in read(store, pieces))
 
     monkeypatch.setattr(ObjectShuffle, "read", change)
     assert run("--parts=shuffle") == 1

@@ -62,7 +62,15 @@ def report() -> Report:
     """Three stores, and one of which there is none."""
     s3 = row("S3", "s3")
     s3.dollars = 0.0001824
-    s3.layouts = [Layouts(maps=20, reduces=20, per_map=exchanged(1, 2), per_pair=exchanged(8, 4, puts=400))]
+    s3.layouts = [
+        Layouts(
+            maps=20,
+            reduces=20,
+            per_map=exchanged(1, 2),
+            merged=replace(exchanged(0.5, 1.5), merge=exchanged(1, 0.1).write),
+            per_pair=exchanged(8, 4, puts=400),
+        )
+    ]
     s3.costs = [
         Cost(client=client, operation=operation, size=size, requests=10, cpu=cpu, seconds=0.002)
         for cpu in (0.001, 0.003)
@@ -90,7 +98,7 @@ def test_tables(report: Report) -> None:
         "Shuffle of 64.0 MB, 16 map tasks x 16 partitions, 2 workers, medians of 3 runs",
         *(f"{name}: shuffles beside the client library alone, medians of 3 runs" for name in ("folder", "S3", "Redis")),
         "Redis: 4,096 values of 1.0 KB written and read by one process, medians of 3 runs",
-        "S3: shuffle of 64.0 MB in two layouts, 20 map tasks x 20 partitions, one run",
+        "S3: shuffle of 64.0 MB in many pieces, 20 map tasks x 20 partitions, one run",
         "S3: processor time of S3 clients, one request after the other, medians of 3 runs",
         "Stores",
     ]
@@ -134,10 +142,12 @@ def test_tables(report: Report) -> None:
     ]
     assert pipelines.notes == ["the target, 5 times, is missed"]
     assert layout.rows == [
-        ("map task", "16", "1.00", "2.00", "3.00"),
-        ("map task and partition", "400", "8.00", "4.00", "12.00"),
+        ("map task, in two levels", "16", "256", "0.50", "1.00", "1.50", "3.00"),
+        ("map task, directly", "16", "256", "1.00", "", "2.00", "3.00"),
+        ("map task and partition", "400", "256", "8.00", "", "4.00", "12.00"),
     ]
-    assert "takes 1/4.0 of the time, and to write 1/8.0; the target, 1/3 for both phases, is met" in layout.notes[0]
+    assert "takes 1/4.0 of the time in two levels" in layout.notes[0]
+    assert "1/4.0 directly, and to write 1/8.0; the target, 1/3 of the time, is met" in layout.notes[0]
     assert clients.rows[0] == ("put, boto3", "1 KiB", "10", "2.000", "1.000-3.000", "1,953.12", "2.00")
     assert len(clients.rows) == 8
     assert "not installed" in clients.notes[0]

@@ -15,6 +15,7 @@ from benchmarks.compare.roofline import beside, move_raw
 from benchmarks.compare.workload import Exchange, Shape, differ, exchange, make_block, open_plainly
 from mapreduce import ConfigError, LostBlocks
 from mapreduce.blocks import frame_size
+from mapreduce.columns import Buffer
 from mapreduce.objectstore import open_store
 from shuffle import Piece
 from shuffle.base import ShuffleStore
@@ -81,22 +82,22 @@ class Tampering(ObjectShuffle):
 class Changing(Tampering):
     """Changes the last byte of a block."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         for piece, block in super().read(pieces):
-            yield piece, block[:-1] + bytes([block[-1] ^ 1]) if piece.task == 1 and len(pieces) == 3 else block
+            yield piece, bytes(block[:-1]) + bytes([block[-1] ^ 1]) if piece.task == 1 and len(pieces) == 3 else block
 
 
 class Losing(Tampering):
     """Leaves out the blocks of a map task, without an error."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         return ((piece, block) for piece, block in super().read(pieces) if piece.task != 2)
 
 
 class Mixing(Tampering):
     """Gives to a map task's piece what another wrote."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         found = list(super().read(pieces))
         return zip(pieces, (block for _, block in reversed(found)), strict=True)
 
@@ -104,7 +105,7 @@ class Mixing(Tampering):
 class Failing(Tampering):
     """Reads nothing."""
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         if len(pieces) == 3:
             raise LostBlocks("it is gone", (0,))
         return super().read(pieces)
@@ -162,8 +163,9 @@ def test_layouts(place: Place) -> None:
         both = layouts(place, SHAPE, crew)
     assert (both.per_map.requests["put"], both.per_pair.requests["put"]) == (3, 12)
     assert both.per_map.requests["get"] == both.per_pair.requests["get"] == 12
-    assert (both.per_map.difference, both.per_pair.difference) == ("", "")
-    assert both.times == both.per_pair.seconds / both.per_map.seconds
+    assert (both.per_map.difference, both.merged.difference, both.per_pair.difference) == ("", "", "")
+    assert both.times == both.per_pair.seconds / both.merged.seconds
+    assert both.direct_times == both.per_pair.seconds / both.per_map.seconds
     assert both.write_times == both.per_pair.write.seconds / both.per_map.write.seconds
     assert keys(place) == []
 

@@ -75,6 +75,10 @@ class FaultyStore(ObjectStore):
         self._script("list", prefix)
         return self._inner.list(prefix)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        self._script("folders", prefix)
+        return self._inner.folders(prefix)
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._script("delete", key)

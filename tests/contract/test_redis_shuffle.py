@@ -121,6 +121,31 @@ class TestTls(RedisContract):
 
 
 @pytest.mark.process
+class TestEncrypted(RedisContract):
+    """One node that speaks TLS itself, and wants a password; it must be installed on the system."""
+
+    access = Access(redis_password=redis_servers.PASSWORD)
+
+    def servers(self) -> Sequence[RedisServer]:
+        return [redis_servers.encrypted()]
+
+    def url(self) -> str:
+        return redis_servers.encrypted().tls_url
+
+
+@pytest.mark.process
+@pytest.mark.slow
+class TestEncryptedCluster(RedisContract):
+    """A Redis Cluster of three masters that speak TLS; as above."""
+
+    def servers(self) -> Sequence[RedisServer]:
+        return redis_servers.encrypted_cluster()
+
+    def url(self) -> str:
+        return f"{redis_servers.encrypted_cluster()[0].tls_url}&cluster=true"
+
+
+@pytest.mark.process
 class TestUser(RedisContract):
     """A user who may do no more than the store needs."""
 

@@ -92,6 +92,7 @@ class Scripted(Executor):
         notify: Callable[[Event], None] = lambda event: None,
         repair: Repair | None = None,
         rows: Sequence[Any] | None = None,
+        earlier: int = 0,
     ) -> RoundRun:
         """A round on this executor."""
         kind: Literal["map", "reduce"] = "reduce" if repair else "map"
@@ -124,6 +125,7 @@ class Scripted(Executor):
             executor=self,
             retries=retries,
             notify=notify,
+            earlier=earlier,
         )
 
     def row(self, payload: Payload) -> Any:

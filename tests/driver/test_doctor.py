@@ -14,6 +14,7 @@ from driver import Settings, doctor
 from driver.cli import main
 from driver.doctor import examine
 from mapreduce import ConfigError, StoreError
+from mapreduce.columns import Buffer
 from mapreduce.finding import Finding
 from mapreduce.objectstore import Access, MemoryStore, ObjectInfo, ObjectStore, open_store
 from mapreduce.objectstore import registry as objectstores
@@ -310,7 +311,7 @@ class Shuffle(ObjectShuffle):
             receipt.pieces.popitem()
         return receipt
 
-    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
         blocks = list(super().read(pieces))
         return iter(blocks[1:] if self.fault == "read" else blocks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,16 @@ import pytest
 from rich.console import Console
 
 from driver import Driver, Event
-from driver.events import AttemptFailed, JobEnded, JobStarted, RoundEnded, RoundStarted, TaskEnded
+from driver.events import (
+    AttemptFailed,
+    JobEnded,
+    JobStarted,
+    RoundEnded,
+    RoundStarted,
+    StorageLost,
+    StorageReached,
+    TaskEnded,
+)
 from driver.progress import ProgressCallback
 from mapreduce import FoldBy, Job, Mapper, TaskError
 
@@ -148,6 +158,17 @@ def test_progress_in_a_file(text: Path) -> None:
 def test_progress_of_failures(text: Path) -> None:
     """Progress shows why an attempt failed, and what comes of it."""
     assert "task 1 of round 0, attempt 0: ValueError: not now: c d; trying again\n" in shown(text, 1)
+
+
+def test_progress_of_a_lost_storage() -> None:
+    """While the storage is lost a person sees since when, why, and for how long the driver goes on."""
+    file = io.StringIO()
+    progress = ProgressCallback(Console(file=file, width=100))
+    progress(StorageLost(job="job", reason="no answer", patience=600.0))
+    progress(StorageReached(job="job", seconds=34.6))
+    lost, reached = file.getvalue().splitlines()
+    assert re.fullmatch(r"storage unreachable since \d\d:\d\d:\d\d, trying again for 600 s: no answer", lost)
+    assert reached == "storage reached again, after 35 s"
 
 
 def test_progress_on_a_terminal(text: Path) -> None:

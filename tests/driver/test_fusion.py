@@ -111,13 +111,34 @@ def one_line(self: Any, line: str) -> Iterator[tuple[str, int]]:
     yield line, 1
 
 
+class Counted(Mapper):
+    """Loops that do nothing but yield their items with 1, and some that do a little more."""
+
+    def map(self, line: str) -> Iterator[tuple[Any, Any]]:
+        """Over a list, a generator that may fail, what cannot be looped over or is no key, and with other values."""
+        for word in line.split():
+            yield word, 1
+        for letter in (chr(ord(one) + 1) for one in line.replace(" ", "")):
+            yield letter, 1
+        if line:
+            for flag in line.split():
+                yield flag, True
+            for twice in line.split():
+                yield twice, 2
+            for kept in line.split():
+                yield kept, 1
+            yield f"last {kept}", 1
+        for key in [[], line] if "stop" in line else self.map if "mno" in line else ():  # type: ignore[union-attr]
+            yield key, 1
+
+
 class Assigned(Mapper):
     """A method from elsewhere."""
 
     map = one_line
 
 
-FUSED = [Words, Shapes, Mangled, Constant, Fresh, Assigned]
+FUSED = [Words, Shapes, Mangled, Constant, Fresh, Counted, Assigned]
 
 LINES = st.lists(st.lists(st.sampled_from(["a", "bx", "skip", "stop", "7", "mno", ""])).map(" ".join), max_size=8)
 
@@ -145,7 +166,7 @@ def run(mapper: Mapper, records: list[str], into: SumTable, *, fused: bool) -> s
     try:
         for record in records:
             if fused:
-                adder(mapper, record, into.entries, into.new, KeyError)
+                adder(mapper, record, into.entries, into.new, into.count, KeyError)
             else:
                 into.add(mapper.map(record))
     except Exception as error:
@@ -182,6 +203,18 @@ def test_spilling(records: list[str]) -> None:
     assert spilled == Counter(word for record in records for word in record.split())
 
 
+def test_items_are_counted_without_the_loop() -> None:
+    """A loop that yields its items with 1 is one call of the table's for each record."""
+    calls = []
+
+    def count(keys: Any) -> None:
+        calls.append(list(keys))
+
+    mapper = Words()
+    adder_of(mapper)(mapper, "a b a", {}, pytest.fail, count, KeyError)
+    assert calls == [["a", "b", "a"]]
+
+
 def test_another_version_of_the_code_is_not_fused() -> None:
     """Where the worker has another `map` than the driver had, it runs that one."""
     fused = fuse(Words())
@@ -204,7 +237,7 @@ def test_errors_show_the_users_lines() -> None:
         into = table()
         try:
             if fused:
-                adder_of(mapper)(mapper, "1 0", into.entries, into.new, KeyError)
+                adder_of(mapper)(mapper, "1 0", into.entries, into.new, into.count, KeyError)
             else:
                 into.add(mapper.map("1 0"))
         except ZeroDivisionError as error:
@@ -319,6 +352,15 @@ class Starred(Mapper):
         yield line, *[1]
 
 
+class Looks(Mapper):
+    """A function that looks at its variables."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        """Their names."""
+        for name in sorted(locals()):
+            yield name, 1
+
+
 class Taken(Mapper):
     """A name that fused code would use."""
 
@@ -349,7 +391,7 @@ def changed() -> Mapper:
 @pytest.mark.parametrize(
     "make",
     [
-        *(Delegates, Uses, Pair, Guarded, Within, Inner, Listed, Super, Defaults, Decorated, Starred, Taken),
+        *(Delegates, Uses, Pair, Guarded, Within, Inner, Listed, Super, Defaults, Decorated, Starred, Looks, Taken),
         *(replaced, changed),
     ],
 )

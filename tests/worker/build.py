@@ -13,6 +13,7 @@ from typing import Any, Literal
 import cloudpickle
 
 from driver.commits import Commit, Failure, read_commit, read_failure
+from driver.pickling import dumps
 from driver.plan import piece_rows, write_plan
 from mapreduce import Mapper
 from mapreduce.blocks import decode_block
@@ -76,11 +77,10 @@ def pickled(value: object) -> bytes:
     for module in ours:
         cloudpickle.register_pickle_by_value(module)
     try:
-        data: bytes = cloudpickle.dumps(value, protocol=5)
+        return dumps(value)
     finally:
         for module in ours:
             cloudpickle.unregister_pickle_by_value(module)
-    return data
 
 
 class Laid:

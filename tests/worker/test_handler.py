@@ -57,7 +57,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[handler
 def run(job: Laid, task: int = 0, seconds: float = 60, timeout: float | None = None, **changed: Any) -> Any:
     """What the handler returns for an attempt."""
     payload = json.loads(job.payload("map", task, **changed).to_json())
-    return handler.handle({"version": __version__, "attempt": payload, "timeout": timeout}, Invocation(seconds))
+    event = {"version": __version__, "driver": "d1", "attempt": payload, "timeout": timeout}
+    return handler.handle(event, Invocation(seconds))
 
 
 def test_an_attempt_commits(tmp_path: Path) -> None:
@@ -139,10 +140,17 @@ def test_a_cancelled_job_is_not_begun(tmp_path: Path) -> None:
     """An attempt whose job is cancelled leaves nothing."""
     job = laid(tmp_path, [0], lambda record: (tmp_path / "ran").touch())
     before = job.names()
-    job.storage.put(cancelled_key(job.name), b"")
+    job.storage.put(cancelled_key(job.name, "d1"), b"")
     assert run(job)["outcome"] == "cancelled"
-    assert job.names() == before | {cancelled_key(job.name)}
+    assert job.names() == before | {cancelled_key(job.name, "d1")}
     assert not (tmp_path / "ran").exists()
+
+
+def test_another_drivers_attempts(tmp_path: Path) -> None:
+    """An attempt of a driver that goes on with a job does not end with those that the one before gave up."""
+    job = laid(tmp_path, [0], abs)
+    job.storage.put(cancelled_key(job.name, "d0"), b"")
+    assert run(job)["outcome"] == "committed"
 
 
 @pytest.mark.slow
@@ -155,7 +163,7 @@ def test_a_job_that_is_cancelled_meanwhile(tmp_path: Path) -> None:
         time.sleep(100)
 
     name = "cancelled-meanwhile"
-    job = laid(tmp_path, [cancelled_key(name)], cancel_and_wait, name=name)
+    job = laid(tmp_path, [cancelled_key(name, "d1")], cancel_and_wait, name=name)
     assert run(job)["outcome"] == "failed"
     assert job.failure(0).kind == "cancelled"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from mapreduce import Fold, FoldBy, Reducer
 from tests.worker.build import Memory
 from worker.budget import Budget
-from worker.tables import CombineTable, FoldTable, ListTable, SumTable, Table, mapping_table, reducing_table
+from worker.tables import CombineTable, FoldTable, ListTable, SumTable, Table, TotalTable, mapping_table, reducing_table
 
 #: Equal keys of different types among them.
 KEYS = st.sampled_from([0, False, -0.0, 1, True, 1.0, 2, "a", "1", b"a", None, (1, 2), (True, 2.0)])
@@ -110,6 +111,55 @@ def test_combining_equals_a_dict(name: str, calls: list[list[tuple[Any, int]]], 
     assert shown(found) == shown(expected)
 
 
+@given(calls=st.lists(st.tuples(st.lists(KEYS), st.sampled_from([list, tuple, iter])), max_size=4), full=FULL)
+def test_counting_equals_adding(
+    calls: list[tuple[list[Any], Callable[[list[Any]], Iterable[Any]]]], full: list[bool]
+) -> None:
+    """Keys that come alone count as pairs with 1, whatever they come in."""
+    spilled = Spilled()
+    table = SumTable(budget(full), spilled)
+    for keys, make in calls:
+        table.count(make(keys))
+        table.look()
+    spilled(table)
+    found = {key: sum(counts) for key, counts in grouped(spilled.pairs).items()}
+    assert shown(found) == shown(
+        {key: sum(ones) for key, ones in grouped([[(k, 1) for k in keys] for keys, _ in calls]).items()}
+    )
+
+
+@given(
+    calls=st.lists(
+        st.lists(st.tuples(KEYS, st.integers(-5, 5))) | st.lists(st.tuples(KEYS, st.just(-0.0))), max_size=5
+    ),
+    full=FULL,
+)
+def test_totals_equal_sums(calls: list[list[tuple[Any, float]]], full: list[bool]) -> None:
+    """Columns of totals are added up like pairs: also when a key comes twice, and a sole value stays what it is."""
+    spilled = Spilled()
+    table = TotalTable(budget(full), spilled)
+    for pairs in calls:
+        table.add_columns([key for key, _ in pairs], [value for _, value in pairs])
+        table.look()
+    spilled(table)
+    found = {key: functools.reduce(operator.add, totals) for key, totals in grouped(spilled.pairs).items()}
+    expected = {key: functools.reduce(operator.add, values) for key, values in grouped(calls).items()}
+    assert [(repr(key), repr(total)) for key, total in found.items()] == [
+        (repr(key), repr(total)) for key, total in expected.items()
+    ]
+
+
+@pytest.mark.parametrize("make", [list, iter])
+def test_counting_looks_at_memory(make: Callable[[Iterable[int]], Iterable[int]]) -> None:
+    """One call with more new keys than memory holds spills in the middle."""
+    spilled = Spilled()
+    table = SumTable(budget([True] * 10_000), spilled)
+    table.count(make(range(50_000)))
+    assert max(map(len, spilled.pairs)) < 20_000
+    spilled(table)
+    assert sorted(pair for pairs in spilled.pairs for pair in pairs) == [(key, 1) for key in range(50_000)]
+
+
 @given(calls=CALLS, full=FULL)
 def test_lists_equal_a_dict(calls: list[list[tuple[Any, int]]], full: list[bool]) -> None:
     """A table of lists loses no value, and keeps a key's values in their order."""
@@ -199,10 +249,10 @@ def test_many_values_are_combined_before_memory_is_full() -> None:
     ("combiner", "reducer", "mapping", "reducing"),
     [
         (None, Listed(), type(None), ListTable),
-        (sum, Listed(), SumTable, FoldTable),
-        (operator.add, Listed(), SumTable, FoldTable),
+        (sum, Listed(), SumTable, TotalTable),
+        (operator.add, Listed(), SumTable, TotalTable),
         (max, Listed(), CombineTable, CombineTable),
-        (None, FoldBy(operator.add), SumTable, FoldTable),
+        (None, FoldBy(operator.add), SumTable, TotalTable),
         (None, FoldBy(max), FoldTable, FoldTable),
         (None, Spread(), FoldTable, FoldTable),
     ],

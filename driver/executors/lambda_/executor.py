@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -71,6 +72,8 @@ class LambdaExecutor(Executor):
         clock: Callable[[], float] = time.monotonic,
         crowd: int = _CROWD,
     ) -> None:
+        # Attempts that another driver of the same job starts are not to end with ours.
+        self._name = secrets.token_hex(8)
         self._timeout = timeout
         self._service = service
         self._invoke = invoke
@@ -86,6 +89,7 @@ class LambdaExecutor(Executor):
         self._watch: Watch | None = None
         self._notices: SimpleQueue[str] = SimpleQueue()
         self._left: dict[str, str] = {}
+        self._jobs: set[str] = set()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -108,10 +112,11 @@ class LambdaExecutor(Executor):
     def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
         self._open()
         flights = [Flight(payload, ended) for payload in payloads]
+        self._jobs.update(flight.payload.attempt.job for flight in flights)
         for flight in flights:
             _check_size(self._event(flight.payload), flight.payload, self._invoke)
             if url := self._left.pop(flight.payload.attempt.job, ""):
-                self._store(url).delete([cancelled_key(flight.payload.attempt.job)])
+                self._store(url).delete([cancelled_key(flight.payload.attempt.job, self._name)])
         self._grow(self._flights.add(flights))
 
     def warm(self, attempts: int) -> None:
@@ -151,9 +156,9 @@ class LambdaExecutor(Executor):
         try:
             if flying:
                 url = flying[0].payload.storage
-                self._store(url).put(cancelled_key(job), b"")
+                self._store(url).put(cancelled_key(job, self._name), b"")
                 if self._leave(job, self._store(url)):
-                    self._store(url).delete([cancelled_key(job)])
+                    self._store(url).delete([cancelled_key(job, self._name)])
                 else:
                     self._left[job] = url  # for events that the service still keeps
         except StoreError as error:  # how the job ended is what counts; its attempts end by themselves
@@ -168,7 +173,7 @@ class LambdaExecutor(Executor):
         for job, flights in flying.items():
             for flight in flights[:1]:
                 try:
-                    self._store(flight.payload.storage).put(cancelled_key(job), b"")
+                    self._store(flight.payload.storage).put(cancelled_key(job, self._name), b"")
                 except StoreError:  # nobody is left to be told, and the attempts end by themselves
                     continue
 
@@ -216,14 +221,15 @@ class LambdaExecutor(Executor):
             if self._facts.failures:
                 bucket = open_store(f"s3://{self._facts.failures}", access=self._access)
                 name = self._service.function.rpartition(":function:")[2].partition(":")[0]
-                destination = Destination(bucket, name, lambda attempt: attempt.job in self._flights.jobs())
+                destination = Destination(bucket, name, lambda attempt: attempt.job in self._jobs)
             self._watch = Watch(self._flights, self._store, self._facts, destination, self._clock)
 
     def _store(self, url: str) -> ObjectStore:
         return open_store(url, access=self._access)
 
     def _event(self, payload: Payload) -> bytes:
-        event = {"version": __version__, "timeout": self._timeout, "attempt": json.loads(payload.to_json())}
+        fields = json.loads(payload.to_json())
+        event = {"version": __version__, "driver": self._name, "timeout": self._timeout, "attempt": fields}
         return json.dumps(event, separators=(",", ":")).encode()
 
     def _grow(self, wanted: int) -> None:

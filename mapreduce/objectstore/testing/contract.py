@@ -107,6 +107,34 @@ class ObjectStoreContract(ObjectStoreWrites):
         assert [info.key for info in store.list("k/")] == keys
         assert store.requests.snapshot()["list"] - before == requests
 
+    @pytest.mark.parametrize(
+        ("prefix", "names"),
+        [
+            ("", ["jobs-old", "jobs", "é"]),
+            ("jobs/", ["a-b", "a", "é c"]),
+            ("jobs/a/", ["x"]),
+            ("jobs/a/x/", []),
+            ("nothing/", []),
+        ],
+        ids=["top", "jobs", "job", "objects", "nothing"],
+    )
+    def test_folders(self, store: ObjectStore, prefix: str, names: list[str]) -> None:
+        """Folders are the names with keys below them, each once, in the order of a listing; not objects, not deeper."""
+        for key in ("top", "jobs/a-b/x", "jobs/a/x/1", "jobs/a/x/2", "jobs/a/y", "jobs/z", "jobs/é c/x", "é/x"):
+            store.put(key, b"")
+        store.put("jobs-old/x", b"")
+        store.put("jobs/gone/x", b"")
+        store.delete(["jobs/gone/x"])
+        assert list(store.folders(prefix)) == names
+
+    def test_folders_are_few_requests(self, store: ObjectStore) -> None:
+        """A request tells of a page of folders, or at most looks at what is in them."""
+        for number in range(6):
+            store.put(f"k/{number // 2}/{number}", b"")
+        before = store.requests.snapshot().get("list", 0)
+        assert list(store.folders("k/")) == ["0", "1", "2"]
+        assert store.requests.snapshot()["list"] - before == 1
+
     def test_requests(self, store: ObjectStore) -> None:
         """Each request is counted, with the bytes that it moved."""
         store.put("a", b"12345")

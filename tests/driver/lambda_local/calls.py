@@ -27,6 +27,15 @@ def handle(event, context):
 PID = "import os; answer = os.getpid()"
 #: Code that fails.
 FAIL = "raise ValueError('as asked')"
+#: Tells that it runs, in the folder that the event names, and waits there until it may go on.
+WAIT = """
+import os, pathlib, time
+folder = pathlib.Path(event["folder"])
+(folder / str(os.getpid())).touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
+answer = os.getpid()
+"""
 
 _numbers = itertools.count()
 _pause = threading.Event()

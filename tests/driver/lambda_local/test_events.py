@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from driver.lambda_local import LambdaLocal
-from tests.driver.lambda_local.calls import FAIL, Functions, until
+from tests.driver.lambda_local.calls import FAIL, WAIT, Functions, until
 from tests.services.s3_servers import S3Server
 
 pytestmark = pytest.mark.process
@@ -87,6 +87,26 @@ def test_events_wait_for_their_turn(functions: Functions) -> None:
         functions.send(name, "import os; print('ran in', os.getpid())")
     until(lambda: len(functions.log(name, '"REPORT"')) == 10)
     assert len(set(functions.log(name, '"ran in"'))) == 1
+
+
+def test_events_go_on_together_when_there_is_room_again(functions: Functions, tmp_path: Path) -> None:
+    name = functions.create()
+    functions.api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    for _ in range(3):
+        functions.send(name, WAIT, folder=str(tmp_path))
+    functions.api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=3)
+    until(lambda: len(list(tmp_path.iterdir())) == 3)
+    (tmp_path / "go").touch()
+    until(lambda: len(functions.log(name, '"REPORT"')) == 3)
+
+
+def test_a_record_that_cannot_be_written_is_logged(functions: Functions, caplog: pytest.LogCaptureFixture) -> None:
+    name = functions.create()
+    destination = {"OnFailure": {"Destination": "arn:aws:s3:::no-bucket-of-this-name"}}
+    functions.api.put_function_event_invoke_config(FunctionName=name, DestinationConfig=destination)
+    request = functions.send(name, FAIL)
+    until(lambda: request in caplog.text)
+    assert "NoSuchBucket" in caplog.text
 
 
 @pytest.fixture

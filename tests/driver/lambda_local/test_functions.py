@@ -4,13 +4,15 @@ import base64
 import hashlib
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from driver.lambda_local import RUNTIME
-from tests.driver.lambda_local.calls import SOURCE, Functions, zipped
+from tests.driver.lambda_local.calls import SOURCE, WAIT, Functions, until, zipped
 from tests.services.s3_servers import S3Server
 
 pytestmark = pytest.mark.process
@@ -105,6 +107,17 @@ def test_edits_hold_from_the_next_invocation_on(functions: Functions) -> None:
     assert (before[:2], after[:2]) == ([None, "256"], ["yes", "512"])
     assert before[2] != after[2]
     assert (told["MemorySize"], told["Timeout"]) == (512, 60)
+
+
+def test_an_edit_lets_what_runs_end_and_replaces_its_sandbox(functions: Functions, tmp_path: Path) -> None:
+    name = functions.create()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(functions.call, name, WAIT, folder=str(tmp_path))
+        [pid] = until(lambda: [int(path.name) for path in tmp_path.iterdir()])
+        functions.api.update_function_configuration(FunctionName=name, Timeout=30)
+        (tmp_path / "go").touch()
+        assert running.result().value == pid
+    assert functions.call(name).value != pid
 
 
 def test_a_function_of_an_earlier_ones_name_has_its_own_code(functions: Functions) -> None:

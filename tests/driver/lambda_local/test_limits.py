@@ -3,6 +3,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
+from driver.lambda_local import LambdaLocal
 from tests.driver.lambda_local.calls import Functions, until
 
 pytestmark = pytest.mark.process
@@ -24,11 +25,13 @@ def test_too_much_memory_ends_the_sandbox(functions: Functions) -> None:
     assert functions.call(name).value != pid
 
 
-def test_a_moment_of_too_much_memory_is_noticed_at_the_end(functions: Functions) -> None:
-    name = functions.create(MemorySize=128)
-    answer = functions.call(name, "len(b'x' * (200 << 20)); answer = 'too late'")
-    assert answer.failed
-    assert "signal: killed" in answer.value["errorMessage"]
+def test_a_moment_of_too_much_memory_is_noticed_at_the_end() -> None:
+    with LambdaLocal(watch=3600.0) as service:
+        functions = Functions(service)
+        name = functions.create(MemorySize=128)
+        answer = functions.call(name, "len(b'x' * (200 << 20)); answer = 'too late'")
+        assert answer.failed
+        assert "signal: killed" in answer.value["errorMessage"]
 
 
 def test_memory_of_processes_that_a_function_starts_counts(functions: Functions) -> None:

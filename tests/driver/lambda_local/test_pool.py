@@ -9,26 +9,16 @@ import psutil
 import pytest
 
 from driver.lambda_local import LambdaLocal
-from tests.driver.lambda_local.calls import Answer, Functions, until
+from tests.driver.lambda_local.calls import WAIT, Answer, Functions, until
 
 pytestmark = pytest.mark.process
-
-#: Tells that it runs, and waits until it may go on.
-_WAIT = """
-import os, pathlib, time
-folder = pathlib.Path(event["folder"])
-(folder / str(os.getpid())).touch()
-while not (folder / "go").exists():
-    time.sleep(0.01)
-answer = os.getpid()
-"""
 
 
 @contextmanager
 def _running(functions: Functions, name: str, count: int, folder: Path) -> Iterator[list[Future[Answer]]]:
     """So many invocations that all run at once, until the end of the block."""
     with ThreadPoolExecutor(count) as pool:
-        answers = [pool.submit(functions.call, name, _WAIT, folder=str(folder)) for _ in range(count)]
+        answers = [pool.submit(functions.call, name, WAIT, folder=str(folder)) for _ in range(count)]
         try:
             until(lambda: len(list(folder.iterdir())) == count or any(answer.done() for answer in answers))
             yield answers

@@ -1,0 +1,1 @@
+"""The sort benchmark: its records, their generator and the validator of sorted output."""
