@@ -27,6 +27,7 @@ INTERRUPTED = 130
 _REACHING: list[Callable[[F], F]] = [
     click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
     click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+    click.option("--redis-secret", metavar="WHERE", help="Of Redis's password: ssm:NAME or secretsmanager:NAME."),
     click.option("--state", metavar="DIR", help="Folder for secrets of jobs.  [default: ~/.local/state/mapreduce]"),
 ]
 
@@ -44,7 +45,11 @@ _DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show tr
 _RUNNING: list[Callable[[F], F]] = [
     click.option("--workers", metavar="N", help="Attempts that run at once.  [default: one for each processor]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
-    click.option("--executor", metavar="NAME", help="Where attempts run: local or inline.  [default: local]"),
+    click.option("--executor", metavar="NAME", help="Where attempts run: local, inline or lambda.  [default: local]"),
+    click.option("--requirements", metavar="FILE", help="Libraries that workers are to have, as pip has them."),
+    click.option("--function", metavar="NAME", help="Function on AWS Lambda.  [default: mapreduce]"),
+    click.option("--region", metavar="NAME", help="Of AWS, for the function.  [default: AWS_REGION]"),
+    click.option("--invoke", metavar="HOW", help="How the function is invoked: event or request.  [default: event]"),
     click.option("--retries", metavar="N", help="Times that a failed task is tried again.  [default: 2]"),
     click.option("--timeout", metavar="SECONDS", help="Time that one attempt may take; 0 for any.  [default: 3600]"),
     click.option("--patience", metavar="SECONDS", help="Time to wait for a store that is lost.  [default: 600]"),
@@ -101,6 +106,7 @@ class _Commands(click.Group):
         "lambda-local": "driver.lambda_local.cli:lambda_local",
         "sort": "benchmarks.sorting.sort:sort",
         "valsort": "benchmarks.sorting.cli:valsort",
+        **{name: f"driver.deploy.cli:{name}" for name in ("deploy", "destroy", "status")},
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

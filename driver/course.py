@@ -36,6 +36,7 @@ class Course:
         legs: the jobs of the chain.
         rows: what each task of the first round reads.
         size: of the input, in bytes.
+        share: bytes of input, at least, for each of the attempts that are planned to run at once.
         output: URL of the output folder; "" for none.
     """
 
@@ -45,6 +46,7 @@ class Course:
     legs: Sequence[Leg]
     rows: Sequence[Any]
     size: int
+    share: int
     output: str
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Self, TypeVar, overload
 
 from driver.events import Callback, Event
-from driver.executors import Executor, open_executor
+from driver.executors import Executor, make_executor
 from driver.inputs import Inputs
 from driver.notebook import Notebook
 from driver.result import Result
@@ -32,8 +32,10 @@ class Driver:
     program otherwise.
 
     Args:
-        executor: "local": processes of this machine; "inline": this process, for debuggers.
-        workers: how many attempts run at once; by default one for each processor, but at least 2.
+        executor: "local": processes of this machine; "inline": this process, for debuggers; "lambda": a
+            function on AWS Lambda, which `mapreduce deploy` makes.
+        workers: how many attempts run at once; by default one for each processor, but at least 2; on AWS
+            Lambda as many as the account may run.
         memory: what one worker may use, like "512MB".
         split_size: how much input, at most, one map task reads, like "128MB".
         partitions: number of reduce tasks of jobs that do not say it; by default by the size of the input.
@@ -43,10 +45,16 @@ class Driver:
         profile: of the AWS configuration files, for credentials.
         redis_username: of a Redis ACL user.
         redis_password: of Redis; it may stand in the shuffle's URL too.
+        redis_secret: where the password of Redis is found, as "ssm:NAME" or "secretsmanager:NAME"; on AWS
+            Lambda the only way.
         exchange: "direct"; "two-level": a round of merge tasks between map and reduce makes requests few;
             "auto": what is expected to take less time.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
+        requirements: libraries that workers are to have: a requirements file, or a list of its lines.
+        function: name or ARN of the function on AWS Lambda.
+        region: of AWS, for the function.
+        invoke: "event", or "request" to wait for each attempt's end by the connection that started it.
         patience: seconds for which the driver tries again while a store cannot be reached.
         state: folder for what the driver keeps of its jobs on this machine; by default ~/.local/state/mapreduce.
         overwrite: whether an earlier result in an output folder may be replaced.
@@ -71,9 +79,14 @@ class Driver:
         profile: str | None = None,
         redis_username: str | None = None,
         redis_password: str | None = None,
+        redis_secret: str | None = None,
         exchange: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
+        requirements: str | os.PathLike[str] | Sequence[str] | None = None,
+        function: str | None = None,
+        region: str | None = None,
+        invoke: str | None = None,
         patience: float | None = None,
         state: str | os.PathLike[str] | None = None,
         overwrite: bool | None = None,
@@ -93,9 +106,14 @@ class Driver:
                 "profile": profile,
                 "redis_username": redis_username,
                 "redis_password": redis_password,
+                "redis_secret": redis_secret,
                 "exchange": exchange,
                 "retries": retries,
                 "timeout": timeout,
+                "requirements": requirements,
+                "function": function,
+                "region": region,
+                "invoke": invoke,
                 "patience": patience,
                 "state": state,
                 "overwrite": overwrite,
@@ -200,7 +218,7 @@ class Driver:
         with self._lock:
             if self._executor is None or (self._finalizer is not None and not self._finalizer.alive):
                 settings = self.settings
-                self._executor = open_executor(settings.executor, settings.workers, settings.timeout)
+                self._executor = make_executor(settings)
                 self._finalizer = weakref.finalize(self, self._executor.close)
             return self._executor
 

@@ -11,7 +11,7 @@ from driver.result import Round
 from driver.round import RoundRun
 from mapreduce.objectstore import Access, Requests, open_store
 from shuffle import ShuffleStore
-from worker.layout import done_key, failed_key, out_key, plan_key
+from worker.layout import done_key, failed_key, out_key, plan_key, started_key
 
 
 class Forget:
@@ -75,6 +75,7 @@ def names_of(job: str, runs: Sequence[RoundRun], kept: set[str]) -> Iterator[str
         yield from (plan_key(job, run.number, version) for version in range(run.plans + 1))
         yield from (done_key(job, run.number, task) for task in range(run.tasks))
         yield from (failed_key(*attempt) for attempt in run.started)
+        yield from (started_key(*attempt) for attempt in run.started if run.remote)
         yield from (key for attempt in run.started if (key := out_key(*attempt)) not in kept)
 
 

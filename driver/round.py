@@ -10,7 +10,7 @@ from typing import Any
 
 from driver.barrier import Barrier
 from driver.commits import Commit, Failure, read_commit, read_failure
-from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded
+from driver.events import AttemptFailed, Callback, RoundEnded, RoundStarted, TaskEnded, Warned
 from driver.executors import Executor
 from driver.plan import write_plan
 from mapreduce.errors import JobError, TaskError
@@ -46,6 +46,7 @@ class RoundRun:
         executor: starts the attempts.
         retries: how many times a task that failed is tried again.
         notify: takes the events.
+        halfway: is called once, when half of the tasks are done.
         beat: is called now and then while tasks run; what it raises ends the round.
         earlier: how many drivers have run the round before: what they committed is taken over, and
             attempts get numbers that none of theirs has.
@@ -65,6 +66,7 @@ class RoundRun:
         executor: Executor,
         retries: int,
         notify: Callback,
+        halfway: Callable[[], None] | None = None,
         beat: Callable[[], None] = lambda: None,
         earlier: int = 0,
     ) -> None:
@@ -83,6 +85,7 @@ class RoundRun:
         self._executor = executor
         self._retries = retries
         self._notify = notify
+        self._halfway = halfway
         self._beat = beat
         self._first = earlier * ATTEMPTS
         self._attempts: Counter[int] = Counter()
@@ -92,6 +95,11 @@ class RoundRun:
         self._plan_of: dict[AttemptId, int] = {}
         self._running: set[AttemptId] = set()
         self._ended: queue.SimpleQueue[tuple[AttemptId, str]] = queue.SimpleQueue()
+
+    @property
+    def remote(self) -> bool:
+        """Whether attempts ran elsewhere, and so have start keys."""
+        return self._executor.remote
 
     @property
     def tasks(self) -> int:
@@ -143,8 +151,13 @@ class RoundRun:
         while len(self.commits) < self.tasks:
             ended = self._wait(barrier)
             self._beat()
-            for task in sorted(barrier.look() - self.commits.keys()):
+            found = sorted(barrier.look() - self.commits.keys())
+            for task in found:
                 self._commit(task)
+            self._settle(found)
+            if self._halfway is not None and len(self.commits) >= self.tasks // 2:
+                self._halfway()
+                self._halfway = None
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
                 newest = attempt.attempt == self._first + self._attempts[attempt.task] - 1
@@ -173,7 +186,7 @@ class RoundRun:
         While others run, waiting a little saves listings; when all have ended there is nothing to wait for.
         """
         ended: list[tuple[AttemptId, str]] = []
-        patience = self._executor.poll
+        patience = max(self._executor.poll, barrier.wait())
         while self._running and patience:
             stepped = self._executor.step(self._job)
             try:
@@ -182,9 +195,21 @@ class RoundRun:
                 break
             self._running.discard(ended[-1][0])
             patience = barrier.wait()
+        for text in self._executor.notices():
+            self._notify(Warned(job=self._job, text=text))
         if self._executor.closed:
             raise JobError(f"job {self._job} has ended without a result: its driver was closed")
         return ended
+
+    def _settle(self, tasks: Sequence[int]) -> None:
+        """Wait no more for attempts of tasks that are done."""
+        attempts = [
+            AttemptId(self._job, self.number, task, self._first + attempt)
+            for task in tasks
+            for attempt in range(self._attempts[task])
+        ]
+        self._running.difference_update(attempts)
+        self._executor.settled(attempts)
 
     def _commit(self, task: int) -> None:
         commit = read_commit(self._storage, self._seal, self._job, self.number, task)

@@ -6,6 +6,7 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from driver.commits import Commit
@@ -23,9 +24,9 @@ from driver.patience import Patience, PatientStore
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.pulse import Pulse, cancellation, outline
 from driver.result import Result
-from driver.round import ATTEMPTS, RoundRun
+from driver.round import ATTEMPTS, Repair, RoundRun
 from driver.sampling import block_places, deal, is_fitted, read_sample, segment_places
-from driver.settings import Settings
+from driver.settings import Settings, refuse_local
 from driver.shipping import Shipping
 from driver.splits import plan_splits
 from mapreduce.batches import ARRAYS
@@ -137,14 +138,18 @@ class JobRun:
         for file in files:
             reads.check(file.url, file.size)
         self._check(size, any(job.reducer is not None for job in self._jobs))
+        if self._executor.remote:
+            for what, urls in (("input", [file.url for file in files]), ("output", [output] if output else [])):
+                for url in urls:
+                    refuse_local(what, url)
         if output is not None:
             refuse_overlap(output, [file.url for file in files])
             self._open_output(output)
         split_size = self._settings.split_size
         if _sorts_arrays(self._jobs[0]):  # what a map task makes of its split stays in memory
             split_size = min(split_size, self._settings.memory // 4)
-        splits = plan_splits(files, reads, split_size, self._settings.workers)
-        self._executor.warm(len(splits))
+        splits = plan_splits(files, reads, split_size, self._width(size))
+        self._warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
         title = " | ".join(job.title for job in self._jobs)
@@ -156,6 +161,7 @@ class JobRun:
         side_files = [ship.files(job) for job in self._jobs]
         codes, bundle = ship.code(code, bundled=not self._executor.in_process)
         ship.description(self._jobs, files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
+        libraries = ship.libraries(self._settings.requirements, self._executor.surroundings())
         legs = []
         for number, partitions_here in enumerate(counts):
             last = number == len(counts) - 1
@@ -163,6 +169,7 @@ class JobRun:
                 "code": codes[number],
                 "bundle": bundle,
                 "files": side_files[number],
+                "libraries": libraries,
                 "output": self._output.url if self._output is not None and last else "",
             }
             fitted = bool(partitions_here) and is_fitted(self._jobs[number].partitioner)
@@ -173,6 +180,7 @@ class JobRun:
             legs=legs,
             rows=segment_rows(splits),
             size=size,
+            share=self._executor.share,
             output=output or "",
         )
         self._notebook.write(secret=self._seal.secret.hex(), course=course.to_json(), drivers=1)
@@ -200,7 +208,7 @@ class JobRun:
         self._notebook.write(drivers=self._earlier + 1)
         counts = [leg.partitions for leg in course.legs]
         self._pulse.begin(course.title, outline(len(course.rows), counts))
-        self._executor.warm(len(course.rows))
+        self._warm(len(course.rows))
         self._started(course, ())
         return course
 
@@ -254,10 +262,22 @@ class JobRun:
             for text in self._shuffle.check(size):
                 self._notify(Warned(job=self.id, text=text))
 
+    def _warm(self, attempts: int) -> None:
+        """Have workers of this machine start while the job is planned; a function starts with its first event."""
+        if not self._executor.remote:
+            self._executor.warm(attempts)
+
+    def _width(self, size: int) -> int:
+        """How many attempts to plan for at once, where there are `size` bytes to read."""
+        # As the job began: another driver must not cut rounds otherwise.
+        share = self._executor.share if self._course is None else self._course.share
+        workers = self._settings.workers
+        return max(1, min(workers, -(-size // share))) if share else workers
+
     def _share(self, commits: Sequence[Commit]) -> int:
         """Bytes that each map task reads of what these commits wrote, so that every worker has a share."""
         size = sum(commit.part.size for commit in commits if commit.part is not None)
-        return max(1, min(self._settings.split_size, -(-size // self._settings.workers)))
+        return max(1, min(self._settings.split_size, -(-size // self._width(size))))
 
     def _partitions(self, job: AnyJob, given: int | None, size: int) -> int:
         """How many partitions the shuffle of `job` has; 0 without a reducer."""
@@ -266,7 +286,7 @@ class JobRun:
         chosen = given or job.partitions or self._settings.partitions
         if chosen:
             return chosen
-        workers = self._settings.workers
+        workers = self._width(size)
         # A partition of arrays is sorted as one, so it should fit well into memory.
         share = min(_BYTES_PER_PARTITION, self._settings.memory // 8) if _sorts_arrays(job) else _BYTES_PER_PARTITION
         return workers * max(1, -(-size // (share * workers)))
@@ -292,8 +312,9 @@ class JobRun:
             places = segment_places(rows, stages.input_format, wanted, leg.partitions)
         sampled: list[Commit] = []
         if places:
-            dealt = deal(places, self._settings.workers)
-            sampled = self._round("sample", dealt, leg.partitions, leg.shipped, None).run()
+            assert self._course is not None
+            dealt = deal(places, self._width(self._course.size))
+            sampled = self._round("sample", dealt, leg.partitions, leg.shipped).run()
         if str(number) not in self._fitted:
             sample = read_sample(self._storage, self._seal, sampled)
             fitted = stages._replace(partitioner=partitioner.fit(sample, leg.partitions))
@@ -303,7 +324,10 @@ class JobRun:
 
     def _run_leg(self, rows: Sequence[Any], leg: Leg) -> list[Commit]:
         partitions, common = leg.partitions, leg.shipped
-        maps = self._round("map", rows, partitions, common, None)
+        workers = self._settings.workers
+        more = min(partitions, workers) - min(len(rows), workers)  # beside those that the maps leave behind
+        halfway = partial(self._executor.warm, more) if self._executor.remote and more > 0 else None
+        maps = self._round("map", rows, partitions, common, halfway=halfway)
         commits = maps.run()
         if not partitions:
             return commits
@@ -314,14 +338,14 @@ class JobRun:
                 return merge_rows(_receipts(maps.again(sorted(lost))), partitions, groups)
 
             writers = self._round(
-                "merge", merge_rows(_receipts(commits), partitions, groups), partitions, common, remap
+                "merge", merge_rows(_receipts(commits), partitions, groups), partitions, common, repair=remap
             )
             commits = writers.run()
 
         def repair(lost: tuple[int, ...]) -> list[list[list[Any]]]:
             return piece_rows(writers.again(sorted(lost)), partitions)
 
-        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
+        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair=repair).run()
 
     def _groups(self, commits: Sequence[Commit], partitions: int) -> Groups | None:
         """How a two-level exchange groups tasks; None where the exchange is direct.
@@ -344,7 +368,9 @@ class JobRun:
         rows: Sequence[Any],
         partitions: int,
         common: dict[str, Any],
-        repair: Any,
+        *,
+        repair: Repair | None = None,
+        halfway: Callable[[], None] | None = None,
     ) -> RoundRun:
         def payload(attempt: AttemptId, row: Range) -> Payload:
             return Payload(
@@ -356,7 +382,7 @@ class JobRun:
                 partitions=partitions,
                 row=row,
                 memory=self._settings.memory,
-                access=self._access.to_json(),
+                access=self._settings.worker_access.to_json(),
                 **{**common, "output": common["output"] if kind == "reduce" or not partitions else ""},
             )
 
@@ -372,6 +398,7 @@ class JobRun:
             executor=self._executor,
             retries=self._settings.retries,
             notify=self._notify,
+            halfway=halfway,
             beat=self._pulse.beat,
             earlier=self._earlier,
         )

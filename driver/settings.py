@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ _OTHERS = ("MAPREDUCE_WORKER_HOME",)
 # More than anybody means.
 _INFINITE = 1e9
 _MINIMAL_MEMORY = 64_000_000
+# The concurrency that accounts on AWS Lambda have by default; a smaller one is found out.
+_CLOUD_WORKERS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Settings:
     """Where and how a driver runs jobs; every value is checked and in its final form.
 
     Attributes:
-        executor: where attempts run: "local" (processes of this machine) or "inline" (this process).
+        executor: where attempts run: "local" (processes of this machine), "inline" (this process) or "lambda".
         workers: how many attempts run at once.
         memory: bytes of memory that one worker may use.
         split_size: bytes of input, at most, that one map task reads.
@@ -42,11 +45,16 @@ class Settings:
         endpoint_url: of the S3 service; "": what AWS_ENDPOINT_URL says, else AWS.
         profile: of the AWS configuration files; "": the usual chain of credentials.
         redis_username: of a Redis ACL user; "": the default user.
+        redis_secret: where workers find the password of Redis: "ssm:NAME" or "secretsmanager:NAME".
         redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
         exchange: how map and reduce exchange data: "direct", "two-level" (a round of merge tasks between them,
             for fewer requests), or "auto" (what takes less time).
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
+        requirements: lines of a requirements file, of libraries that workers are to have.
+        function: name or ARN of the function that runs attempts on AWS Lambda.
+        region: of AWS, for the function; "": what AWS's configuration says.
+        invoke: how the function is invoked: "event" (asynchronously) or "request".
         patience: seconds for which the driver tries again while a store cannot be reached.
         state: folder for what the driver keeps of its jobs on this machine, their secrets among it.
         overwrite: whether an output folder's earlier result may be replaced.
@@ -63,10 +71,15 @@ class Settings:
     endpoint_url: str = ""
     profile: str = ""
     redis_username: str = ""
+    redis_secret: str = ""
     redis_password: str = field(default="", repr=False)
     exchange: str = "auto"
     retries: int = 2
     timeout: float | None = 3600.0
+    requirements: tuple[str, ...] = ()
+    function: str = "mapreduce"
+    region: str = ""
+    invoke: str = "event"
     patience: float = 600.0
     state: str = ""
     overwrite: bool = False
@@ -92,16 +105,15 @@ class Settings:
             "storage": _default_storage(),
             "state": _default_state(environ),
         }
-        for origin, source in (
-            _config_file(Path(folder)),
-            ("environment", _environment(environ)),
-            ("argument", given),
-        ):
+        origins = (_config_file(Path(folder)), ("environment", _environment(environ)), ("argument", given))
+        for origin, source in origins:
             for name, value in source.items():
                 if name not in known:
                     raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
                 if value is not None:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
+        if values.get("executor") == "lambda" and not any(source.get("workers") for _, source in origins):
+            values["workers"] = _CLOUD_WORKERS
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         if values["shuffle"].startswith(("redis://", "rediss://")):
@@ -111,10 +123,28 @@ class Settings:
             if username or password:
                 values.update(redis_username=username, redis_password=password)
         settings = cls(**values)
-        for name in ("storage", "shuffle"):
-            if settings.executor != "inline" and values[name].startswith("memory://"):
-                raise ConfigError(f"{name}: {values[name]} is in this process alone; it needs executor inline")
+        settings._check_places()
+        settings._check_requirements()
         return settings
+
+    def _check_requirements(self) -> None:
+        if self.requirements and self.executor == "inline":
+            raise ConfigError(
+                "requirements: with executor inline attempts have what this process has: install them here"
+            )
+
+    def _check_places(self) -> None:
+        """Refuse stores that the workers cannot reach, or not safely."""
+        for name, url in (("storage", self.storage), ("shuffle", self.shuffle)):
+            if self.executor == "lambda":
+                refuse_local(name, url)
+            elif self.executor != "inline" and url.startswith("memory://"):
+                raise ConfigError(f"{name}: {url} is in this process alone; it needs executor inline")
+        if self.executor == "lambda" and self.redis_password:
+            raise ConfigError(
+                "redis_password: a password is not sent to AWS Lambda: put it into the Parameter Store or Secrets"
+                " Manager, and say where by redis_secret, as ssm:/path/of/it or secretsmanager:name"
+            )
 
     def noted(self) -> dict[str, Any]:
         """What another driver needs to go on with a job of this one: all but what is secret, or the machine's."""
@@ -130,7 +160,8 @@ class Settings:
         """
         planned = ("storage", "shuffle", "exchange", "workers", "split_size", "overwrite", "keep_intermediates")
         ways = {
-            name: getattr(self, name) or noted.get(name, "") for name in ("endpoint_url", "profile", "redis_username")
+            name: getattr(self, name) or noted.get(name, "")
+            for name in ("endpoint_url", "profile", "redis_username", "redis_secret")
         }
         return replace(self, **{name: noted[name] for name in planned if name in noted}, **ways)
 
@@ -142,6 +173,25 @@ class Settings:
             profile=self.profile,
             redis_username=self.redis_username,
             redis_password=self.redis_password,
+            redis_secret=self.redis_secret,
+        )
+
+    @property
+    def worker_access(self) -> Access:
+        """How workers reach stores: on AWS Lambda with the rights of their function, not of this machine."""
+        return replace(self.access, profile="") if self.executor == "lambda" else self.access
+
+
+def refuse_local(what: str, url: str) -> None:
+    """Refuse a place of this machine where workers run elsewhere.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if split_url(url)[0] in ("file", "memory"):
+        raise ConfigError(
+            f"{what}: functions on AWS Lambda cannot reach {url}, which is on this machine; name a place like"
+            " s3://bucket/prefix"
         )
 
 
@@ -216,6 +266,39 @@ def _exchange(value: Any, setting: str) -> str:
     return str(value)
 
 
+def _requirements(value: Any, setting: str) -> tuple[str, ...]:
+    """The lines of a list, or of the file at a path."""
+    if isinstance(value, list | tuple) and all(isinstance(line, str) for line in value):
+        return tuple(value)
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{setting}: it must be a list of requirements, or the path of a file of them")
+    path = Path(value).absolute()
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{setting}: cannot read {path}: {error}") from None
+    return (f"-r {path}",)  # pip itself reads it, with all that may stand in it
+
+
+def _invoke(value: Any, setting: str) -> str:
+    if value not in ("event", "request"):
+        raise ConfigError(f"{setting}: {value!r} is neither event nor request")
+    return str(value)
+
+
+def _function(value: Any, setting: str) -> str:
+    if not _text(value, setting):
+        raise ConfigError(f"{setting}: it must name a function")
+    return str(value)
+
+
+def _secret(value: Any, setting: str) -> str:
+    text = _text(value, setting)
+    if text and not re.fullmatch("(ssm|secretsmanager):[^:].*", text):  # it may be the secret itself: not shown
+        raise ConfigError(f"{setting}: it must say where a secret is, as ssm:NAME or secretsmanager:NAME")
+    return text
+
+
 def _switch(value: Any, setting: str) -> bool:
     if isinstance(value, bool):
         return value
@@ -268,10 +351,15 @@ _CHECKS = {
     "endpoint_url": _endpoint,
     "profile": _text,
     "redis_username": _text,
+    "redis_secret": _secret,
     "redis_password": _text,
     "exchange": _exchange,
     "retries": _number(0, int),
     "timeout": _timeout,
+    "requirements": _requirements,
+    "function": _function,
+    "region": _text,
+    "invoke": _invoke,
     "patience": _number(0, float),
     "state": _folder,
     "overwrite": _switch,

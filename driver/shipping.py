@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import mapreduce
+from driver.executors.base import Surroundings
 from driver.packaging import Package
-from mapreduce.errors import ConfigError
+from mapreduce.errors import ConfigError, MissingObject
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
-from worker.layout import code_key, file_key, job_key
+from worker.layout import bundle_key, code_key, file_key, job_key
 
 
 class Shipping:
@@ -41,6 +42,30 @@ class Shipping:
     def stages(self, stages: bytes) -> str:
         """Put stages, pickled, that are not those that the job began with; returns their key."""
         return self._piece(stages)
+
+    def libraries(self, requirements: Sequence[str], where: Surroundings) -> str:
+        """Put the bundle of libraries that are required, unless it is there; returns its key, or "" without any.
+
+        Raises:
+            CodeError: it cannot be built, or is too large for workers.
+        """
+        if not requirements:
+            return ""
+        from driver.bundles import check_room, make_bundle
+
+        bundle = make_bundle(requirements, where.machine)
+        check_room(bundle, where.disk)
+        key = bundle_key(bundle.digest)
+        try:
+            if self._storage.size(key) == bundle.size:
+                return key
+        except MissingObject:
+            pass
+        # Other jobs use it too, so it stays, and is not among what this job wrote.
+        with bundle.path.open("rb") as file, self._storage.create(key) as writer:
+            while data := file.read(1 << 20):
+                writer.write(data)
+        return key
 
     def files(self, job: Job[Any, Any, Any, Any, Any]) -> dict[str, str]:
         """Put a job's side files; returns their keys by name.

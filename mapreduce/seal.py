@@ -9,8 +9,6 @@ from __future__ import annotations
 import hmac
 import os
 
-from blake3 import blake3
-
 from mapreduce.errors import AuthenticationError
 
 TAG_SIZE = 32  # bytes of keyed BLAKE3
@@ -30,6 +28,8 @@ class Seal:
     __slots__ = ("_keyed", "secret")
 
     def __init__(self, secret: bytes) -> None:
+        from blake3 import blake3
+
         self.secret = secret
         self._keyed = blake3(key=blake3(secret, derive_key_context=_PURPOSE).digest())
 

@@ -59,12 +59,24 @@ def test_not_shadowed(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr) == ("imported\n", "")
 
 
-def test_missing(tmp_path: Path) -> None:
-    """A copy of ours that lacks a package says which."""
-    (tmp_path / "mapreduce").symlink_to(HOME / "mapreduce")
-    script = f"import sys; sys.path[:] = [{str(tmp_path)!r}, *sys.path]; import mapreduce"
+def imported_from(*names: str, home: Path) -> str:
+    """What a process complains of that imports mapreduce from a folder with these packages of ours alone."""
+    for name in names:
+        (home / name).symlink_to(HOME / name)
+    script = f"import sys; sys.path[:] = [{str(home)!r}, *sys.path]; import mapreduce"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
         [sys.executable, "-P", "-S", "-c", script], env=environment, capture_output=True, text=True, check=False
     )
-    assert f"ImportError: the package 'driver' is missing beside {tmp_path}: install mapreduce again" in result.stderr
+    return result.stderr
+
+
+def test_missing(tmp_path: Path) -> None:
+    """A copy of ours that lacks a package says which."""
+    errors = imported_from("mapreduce", "worker", home=tmp_path)
+    assert f"ImportError: the package 'shuffle' is missing beside {tmp_path}: install mapreduce again" in errors
+
+
+def test_without_a_driver(tmp_path: Path) -> None:
+    """A function needs no driver, and has none."""
+    assert imported_from("mapreduce", "shuffle", "worker", home=tmp_path) == ""

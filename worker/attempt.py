@@ -11,6 +11,7 @@ import operator
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from mapreduce.batches import ARRAYS
@@ -34,6 +35,10 @@ Outcome = Literal["committed", "superseded", "failed"]
 # Characters that are kept of a traceback, whose end tells most, and of a message.
 _TRACEBACK = 20_000
 _REASON = 5_000
+
+
+class TimedOut(BaseException):
+    """An attempt has taken all the time that it may; raised wherever it is then, so no `Exception` to be caught."""
 
 
 def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
@@ -60,8 +65,8 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
         context = _open(payload, storage, access, seal, own_process=own_process)
         receipt, part = _work(context)
         record = json.dumps(_record(context, receipt, part, started)).encode()
-    except (Exception, SystemExit) as error:
-        _put_failure(payload, storage, seal, context, error)
+    except (Exception, SystemExit, TimedOut) as error:
+        _tell_failure(payload, storage, context, error)
         return "failed"
     job, round_number, task, _ = payload.attempt
     key = done_key(job, round_number, task)
@@ -180,9 +185,7 @@ def _undo(context: Context, receipt: Receipt | None, part: Part | None) -> None:
         store.delete([part.key])
 
 
-def _put_failure(
-    payload: Payload, storage: ObjectStore, seal: Seal, context: Context | None, error: BaseException
-) -> None:
+def _tell_failure(payload: Payload, storage: ObjectStore, context: Context | None, error: BaseException) -> None:
     import traceback
 
     kind = type(error)
@@ -191,16 +194,47 @@ def _put_failure(
         if kind.__module__ in ("builtins", "mapreduce.errors")
         else f"{kind.__module__}.{kind.__qualname__}"
     )
+    put_failure(
+        payload,
+        storage,
+        kind="out of memory" if isinstance(error, MemoryError) else "timed out" if kind is TimedOut else name,
+        reason=_reason(error),
+        where=_where(error),
+        traceback="".join(traceback.format_exception(error))[-_TRACEBACK:],
+        record=context.record() if context is not None else "",
+        source=context.task.source if context is not None else "",
+        lost=error.tasks if isinstance(error, LostBlocks) else (),
+    )
+
+
+def put_failure(
+    payload: Payload,
+    storage: ObjectStore,
+    *,
+    kind: str,
+    reason: str,
+    where: str = "",
+    traceback: str = "",
+    record: str = "",
+    source: str = "",
+    lost: Sequence[int] = (),
+) -> None:
+    """Write down why an attempt failed; see `driver.commits.Failure`.
+
+    Raises:
+        StoreError: it could not be written.
+    """
     failure = {
-        "kind": "out of memory" if isinstance(error, MemoryError) else name,
-        "reason": _reason(error),
-        "where": _where(error),
-        "traceback": "".join(traceback.format_exception(error))[-_TRACEBACK:],
-        "record": context.record() if context is not None else "",
-        "source": context.task.source if context is not None else "",
-        "lost": error.tasks if isinstance(error, LostBlocks) else (),
+        "kind": kind,
+        "reason": reason,
+        "where": where,
+        "traceback": traceback,
+        "record": record,
+        "source": source,
+        "lost": lost,
     }
     key = failed_key(*payload.attempt)
+    seal = Seal(bytes.fromhex(payload.secret))
     storage.put(key, seal.wrap(key, json.dumps(failure).encode()))
 
 
@@ -217,4 +251,6 @@ def _where(error: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, TimedOut):
+        frames.pop()  # the alarm's own
     return f"{frames[-1].filename}:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""

@@ -3,12 +3,15 @@
 jobs/<job>/job.json                         readable description
 jobs/<job>/driver                           signs of life of the driver
 jobs/<job>/cancel                           somebody wants the job to end
+jobs/<job>/cancelled.<driver>               a driver has given up attempts that nobody else can end
 jobs/<job>/code/<digest>                    the stages, pickled; modules of the user's, zipped
 jobs/<job>/files/<digest>                   side files
 jobs/<job>/rounds/<n>/plan.<version>        what each task of the round reads
 jobs/<job>/rounds/<n>/done/<task>           commit records: created only if absent
 jobs/<job>/rounds/<n>/failed/<task>.<attempt>
+jobs/<job>/rounds/<n>/started/<task>.<attempt>  on functions: created only if absent, by who runs the attempt
 jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
+bundles/<digest>                            libraries, zipped; shared by jobs
 <output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
 <output>/part-<task>
 """
@@ -19,7 +22,7 @@ import re
 
 # What follows `job_prefix` in names that this page gives, and shuffle stores in folders of the storage.
 _OURS = re.compile(
-    r"job\.json|driver|cancel|cancelled|(code|files)/[0-9a-f]{64}|shuffle/[0-9]+/[0-9]{5,}\.[0-9]+"
+    r"job\.json|driver|cancel|cancelled\.[0-9a-f]+|(code|files)/[0-9a-f]{64}|shuffle/[0-9]+/[0-9]{5,}\.[0-9]+"
     r"|rounds/[0-9]+/(plan\.[0-9]+|done/[0-9]{5,}|(started|failed|out)/[0-9]{5,}\.[0-9]+)"
 )
 _TEMPORARY = re.compile(r"[0-9]{5,}\.[0-9]+")
@@ -51,6 +54,11 @@ def driver_key(job: str) -> str:
 def cancel_key(job: str) -> str:
     """There once somebody wants the job to end; drivers and workers look for it."""
     return f"jobs/{job}/cancel"
+
+
+def cancelled_key(job: str, driver: str) -> str:
+    """There once a driver, of which many may have run the job, has given up the attempts that it started."""
+    return f"jobs/{job}/cancelled.{driver}"
 
 
 def code_key(job: str, digest: str) -> str:
@@ -91,6 +99,21 @@ def failed_prefix(job: str, round: int) -> str:
 def failed_key(job: str, round: int, task: int, attempt: int) -> str:
     """Why an attempt failed."""
     return f"{failed_prefix(job, round)}{task:05d}.{attempt}"
+
+
+def started_prefix(job: str, round: int) -> str:
+    """What the names of all start records of a round begin with."""
+    return f"jobs/{job}/rounds/{round}/started/"
+
+
+def started_key(job: str, round: int, task: int, attempt: int) -> str:
+    """Which function's sandbox runs an attempt."""
+    return f"{started_prefix(job, round)}{task:05d}.{attempt}"
+
+
+def bundle_key(digest: str) -> str:
+    """A zip archive of libraries, by the digest of its content."""
+    return f"bundles/{digest}"
 
 
 def out_key(job: str, round: int, task: int, attempt: int) -> str:

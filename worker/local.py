@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 from worker.attempt import run_attempt
@@ -48,6 +49,11 @@ def main(requests: int, answers: int) -> None:
         requests: file descriptor of the pipe that payloads come from.
         answers: file descriptor of the pipe that answers go to.
     """
+    serve(requests, answers, lambda frame: run_attempt(Payload.from_json(frame)))
+
+
+def serve(requests: int, answers: int, run: Callable[[bytes], str]) -> None:
+    """Answer each frame by what `run` makes of it, until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     os.dup2(2, 1)  # what user code prints is for the person, not for the driver's standard output
     _keep_to_ourselves(requests, answers)
@@ -59,9 +65,9 @@ def main(requests: int, answers: int) -> None:
     threading.Thread(target=_listen, args=(requests, inbox), daemon=True).start()
     with open(answers, "wb") as pipe:
         while True:
-            payload = Payload.from_json(inbox.get())
+            frame = inbox.get()
             try:
-                answer: str = run_attempt(payload)
+                answer = run(frame)
             except Exception as error:
                 answer = f"error: {type(error).__name__}: {error}"
             sys.stdout.flush()

@@ -45,6 +45,7 @@ class Payload:
         memory: bytes of memory that the worker's process may use.
         access: how the stores are reached, with their secrets; it travels like `secret`.
         python: the driver's Python, as "3.11": code objects are for one minor version.
+        libraries: key of the zipped libraries that the code needs; "" for none.
     """
 
     attempt: AttemptId
@@ -61,6 +62,7 @@ class Payload:
     memory: int
     access: dict[str, Any] = field(default_factory=dict, repr=False)
     python: str = PYTHON
+    libraries: str = ""
 
     def to_json(self) -> bytes:
         """The payload as JSON."""
@@ -69,10 +71,12 @@ class Payload:
     @classmethod
     def from_json(cls, data: bytes) -> Payload:
         """The payload that `to_json` wrote."""
-        fields = json.loads(data)
-        fields["attempt"] = AttemptId(*fields["attempt"])
-        fields["row"] = Range(*fields["row"])
-        return cls(**fields)
+        return cls.from_fields(json.loads(data))
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Payload:
+        """The payload of which this is the JSON, decoded."""
+        return cls(**{**fields, "attempt": AttemptId(*fields["attempt"]), "row": Range(*fields["row"])})
 
     def __repr__(self) -> str:
         return f"Payload({self.kind} {self.attempt})"  # the secret is not for logs

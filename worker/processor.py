@@ -15,8 +15,8 @@ def prepare(cpuinfo: str = "/proc/cpuinfo") -> None:
     """Keep NumPy, which must not be imported yet, from what is slow on this processor; whoever set it decides."""
     if _VARIABLE in os.environ or "numpy" in sys.modules:
         return
-    if slow_avx512(cpuinfo):
-        os.environ[_VARIABLE] = " ".join(_features())
+    if slow_avx512(cpuinfo) and (features := _features()):
+        os.environ[_VARIABLE] = " ".join(features)
 
 
 def slow_avx512(cpuinfo: str) -> bool:
@@ -35,10 +35,13 @@ def slow_avx512(cpuinfo: str) -> bool:
 
 
 def _features() -> list[str]:
-    """NumPy's names for AVX-512; it warns of names that it does not know."""
-    from importlib.metadata import version
+    """NumPy's names for AVX-512; it warns of names that it does not know. None where there is no NumPy."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    major, minor = (int(part) for part in version("numpy").split(".")[:2])
+    try:
+        major, minor = (int(part) for part in version("numpy").split(".")[:2])
+    except PackageNotFoundError:
+        return []
     if (major, minor) >= (2, 4):
         return ["X86_V4"]
     return ["AVX512F", "AVX512CD", "AVX512_SKX", "AVX512_CLX", "AVX512_CNL", "AVX512_ICL"]

@@ -17,12 +17,14 @@ class Access:
         profile: of the AWS configuration files; "" for the usual chain of credentials.
         redis_username: for Redis ACL users; "" for the default user.
         redis_password: for Redis; "" for none.
+        redis_secret: where the password for Redis is found, as "ssm:NAME" or "secretsmanager:NAME"; "" for nowhere.
     """
 
     endpoint_url: str = ""
     profile: str = ""
     redis_username: str = ""
     redis_password: str = field(default="", repr=False)
+    redis_secret: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""

@@ -43,7 +43,12 @@ class RedisShuffle(ShuffleStore):
         url, username, password = split_credentials(url)
         if not (username or password):
             username, password = access.redis_username, access.redis_password
-        return cls(parse_address(url), Credentials(username, password), spare)
+        credentials = Credentials(username, password)
+        if access.redis_secret and not password:
+            from shuffle.redis.secret import read_secret
+
+            credentials = read_secret(access.redis_secret, username, access.profile)
+        return cls(parse_address(url), credentials, spare)
 
     def check(self, estimate: int) -> list[str]:
         from shuffle.redis.checking import check

@@ -212,3 +212,53 @@ def test_memory_is_for_one_process(folder: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: memory://x is in this process alone"):
         Settings.load({"executor": "local", name: "memory://x"}, {}, folder)
     assert getattr(Settings.load({"executor": "inline", name: "memory://x"}, {}, folder), name) == "memory://x"
+
+
+def cloud(folder: Path, **given: Any) -> Settings:
+    return load(folder, **{"executor": "lambda", "storage": "s3://bucket/scratch", **given})
+
+
+def test_lambda(folder: Path) -> None:
+    """On Lambda as many attempts run at once as accounts may run by default, unless it is said."""
+    settings = cloud(folder)
+    assert (settings.workers, settings.function, settings.invoke) == (1000, "mapreduce", "event")
+    assert settings.shuffle == "s3://bucket/scratch/jobs"
+    assert cloud(folder, workers=7).workers == 7
+    assert load(folder, {"MAPREDUCE_WORKERS": "3"}, executor="lambda", storage="s3://b/c").workers == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"invoke": "sometimes"}, "argument invoke: 'sometimes' is neither event nor request"),
+        ({"function": ""}, "argument function: it must name a function"),
+        ({"redis_secret": "open sesame"}, "argument redis_secret: it must say where a secret is"),
+        ({"redis_password": "open sesame"}, "redis_password: a password is not sent to AWS Lambda"),
+        ({"shuffle": "/here"}, "shuffle: functions on AWS Lambda cannot reach /here"),
+        ({"storage": "memory://here"}, "storage: functions on AWS Lambda cannot reach memory://here"),
+        ({"requirements": 3}, "argument requirements: it must be a list of requirements, or the path"),
+    ],
+)
+def test_what_lambda_cannot_use(folder: Path, given: dict[str, Any], told: str) -> None:
+    """It is refused with the setting's name; what may be a secret is not shown."""
+    with pytest.raises(ConfigError, match=told) as caught:
+        cloud(folder, **given)
+    assert "sesame" not in str(caught.value)
+
+
+def test_what_is_sent_to_lambda(folder: Path) -> None:
+    """Workers there reach stores by their own rights: neither profile nor password goes along."""
+    settings = cloud(folder, profile="me", redis_secret="ssm:/secret", endpoint_url="https://s3.example.com")
+    assert settings.access.profile == "me"
+    assert settings.worker_access.to_json() == {
+        "endpoint_url": "https://s3.example.com",
+        "redis_secret": "ssm:/secret",
+    }
+
+
+def test_requirements(folder: Path) -> None:
+    """A list as it is, or a file, which pip reads."""
+    assert load(folder, requirements=["numpy==2.0"]).requirements == ("numpy==2.0",)
+    path = folder / "requirements.txt"
+    path.write_text("numpy\n")
+    assert load(folder, requirements=str(path)).requirements == (f"-r {path}",)

@@ -1,0 +1,5 @@
+"""Attempts on AWS Lambda."""
+
+from driver.executors.lambda_.executor import LambdaExecutor
+
+__all__ = ["LambdaExecutor"]
