@@ -102,6 +102,10 @@ class Settings:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
         if values.get("executor") == "lambda" and not any(source.get("workers") for source in sources):
             values["workers"] = _CLOUD_WORKERS
+        if values.get("executor") == "lambda" and not any(source.get("storage") for source in sources):
+            from driver.deploy.deployed import found_settings
+
+            values.update(found_settings(values))
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         if values["shuffle"].startswith(("redis://", "rediss://")):
