@@ -80,6 +80,8 @@ def for_functions(deployment: Deployment, partition: str, region: str, account: 
     for name, value in values.items():
         text = text.replace(f"${{AWS::{name}}}", value)
     text = text.replace("${Scratch}", deployment.bucket or f"{deployment.name.lower()}-scratch-*")
+    secret = f"arn:{partition}:secretsmanager:{region}:{account}:secret:RedisSecret-*"  # as CloudFormation names it
+    text = text.replace(json.dumps({"Ref": "RedisSecret"}), json.dumps(secret))
     return {"Version": "2012-10-17", "Statement": _plain(json.loads(text))}
 
 
