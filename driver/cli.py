@@ -48,6 +48,7 @@ _SETTINGS: list[Callable[[F], F]] = [
     click.option("--split-size", metavar="SIZE", help="Input, at most, of one map task.  [default: 128MB]"),
     click.option("--memory", metavar="SIZE", help="Memory that one worker may use.  [default: 512MB]"),
     click.option("--executor", metavar="NAME", help="Where attempts run: local, inline or lambda.  [default: local]"),
+    click.option("--requirements", metavar="FILE", help="Libraries that workers are to have, as pip has them."),
     click.option("--function", metavar="NAME", help="Function on AWS Lambda.  [default: mapreduce]"),
     click.option("--region", metavar="NAME", help="Of AWS, for the function.  [default: AWS_REGION]"),
     click.option("--invoke", metavar="HOW", help="How the function is invoked: event or request.  [default: event]"),

@@ -48,6 +48,7 @@ class Driver:
             Lambda the only way.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; 0 for any.
+        requirements: libraries that workers are to have: a requirements file, or a list of its lines.
         function: name or ARN of the function on AWS Lambda.
         region: of AWS, for the function.
         invoke: "event", or "request" to wait for each attempt's end by the connection that started it.
@@ -76,6 +77,7 @@ class Driver:
         redis_secret: str | None = None,
         retries: int | None = None,
         timeout: float | None = None,
+        requirements: str | os.PathLike[str] | Sequence[str] | None = None,
         function: str | None = None,
         region: str | None = None,
         invoke: str | None = None,
@@ -99,6 +101,7 @@ class Driver:
                 "redis_secret": redis_secret,
                 "retries": retries,
                 "timeout": timeout,
+                "requirements": requirements,
                 "function": function,
                 "region": region,
                 "invoke": invoke,

@@ -41,6 +41,7 @@ class RoundRun:
         executor: starts the attempts.
         retries: how many times a task that failed is tried again.
         notify: takes the events.
+        halfway: is called once, when half of the tasks are done.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class RoundRun:
         executor: Executor,
         retries: int,
         notify: Callback,
+        halfway: Callable[[], None] | None = None,
     ) -> None:
         self.number = number
         self.kind = kind
@@ -73,6 +75,7 @@ class RoundRun:
         self._executor = executor
         self._retries = retries
         self._notify = notify
+        self._halfway = halfway
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
         self._ranges: list[Range] = []
@@ -125,6 +128,9 @@ class RoundRun:
             for task in found:
                 self._commit(task)
             self._settle(found)
+            if self._halfway is not None and len(self.commits) >= self.tasks // 2:
+                self._halfway()
+                self._halfway = None
             for attempt, how in ended:
                 # An older attempt is one that had committed, and whose end is reported late.
                 newest = attempt.attempt == self._attempts[attempt.task] - 1

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import mapreduce
@@ -20,16 +20,16 @@ from driver.output import OutputFolder
 from driver.packaging import Package, package
 from driver.plan import block_rows, piece_rows, segment_rows
 from driver.result import Result, Round
-from driver.round import RoundRun
+from driver.round import Repair, RoundRun
 from driver.settings import Settings, refuse_local
 from driver.splits import plan_splits
-from mapreduce.errors import ConfigError, StoreError
+from mapreduce.errors import ConfigError, MissingObject, StoreError
 from mapreduce.formats import input_format, output_format
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import Access, open_store
 from mapreduce.seal import Seal
 from shuffle import AttemptId, open_shuffle
-from worker.layout import code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
+from worker.layout import bundle_key, code_key, done_key, failed_key, file_key, job_key, out_key, plan_key, started_key
 from worker.payload import Payload, Range
 
 AnyJob = Job[Any, Any, Any, Any, Any]
@@ -93,11 +93,13 @@ class JobRun:
             self._output = OutputFolder(output, self.id, overwrite=self._settings.overwrite, access=self._access)
         reads = input_format(self._jobs[0].input_format)
         splits = plan_splits(files, reads, self._settings.split_size, self._width(size))
-        self._executor.warm(len(splits))
+        if not self._executor.remote:
+            self._executor.warm(len(splits))
         counts = [self._partitions(job, partitions, size) for job in self._jobs]
         code = package(list(self._jobs))
         side_files = [self._put_files(job) for job in self._jobs]
         codes, bundle = self._put_code(code)
+        libraries = self._put_libraries()
         self._put_description(files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
         self._notify(
             JobStarted(
@@ -116,6 +118,7 @@ class JobRun:
                 "code": codes[number],
                 "bundle": bundle,
                 "files": side_files[number],
+                "libraries": libraries,
                 "output": self._output.url if self._output is not None and last else "",
             }
             if number:
@@ -152,7 +155,13 @@ class JobRun:
         return workers * max(1, -(-size // (_BYTES_PER_PARTITION * workers)))
 
     def _run_job(self, rows: Sequence[Any], partitions: int, common: dict[str, Any]) -> list[Commit]:
-        maps = self._round("map", rows, partitions, common, None)
+
+        def warm() -> None:
+            workers = self._settings.workers
+            if self._executor.remote and (more := min(partitions, workers) - min(len(rows), workers)) > 0:
+                self._executor.warm(more)  # beside those that the maps leave behind
+
+        maps = self._round("map", rows, partitions, common, halfway=warm)
         commits = maps.run()
         if not partitions:
             return commits
@@ -160,10 +169,17 @@ class JobRun:
         def repair(lost: tuple[int, ...]) -> list[list[list[Any]]]:
             return piece_rows(maps.again(sorted(lost)), partitions)
 
-        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair).run()
+        return self._round("reduce", piece_rows(commits, partitions), partitions, common, repair=repair).run()
 
     def _round(
-        self, kind: Literal["map", "reduce"], rows: Sequence[Any], partitions: int, common: dict[str, Any], repair: Any
+        self,
+        kind: Literal["map", "reduce"],
+        rows: Sequence[Any],
+        partitions: int,
+        common: dict[str, Any],
+        *,
+        repair: Repair | None = None,
+        halfway: Callable[[], None] | None = None,
     ) -> RoundRun:
         def payload(attempt: AttemptId, row: Range) -> Payload:
             return Payload(
@@ -191,6 +207,7 @@ class JobRun:
             executor=self._executor,
             retries=self._settings.retries,
             notify=self._notify,
+            halfway=halfway,
         )
         self._rounds.append(run)
         return run
@@ -208,6 +225,27 @@ class JobRun:
             key = code_key(self.id, hashlib.sha256(piece).hexdigest())
             keys.append(self._put(key, self._seal.wrap(key, piece)))
         return keys[: len(self._jobs)], keys[-1] if len(keys) > len(self._jobs) else ""
+
+    def _put_libraries(self) -> str:
+        """Put the libraries that the settings require into the storage, unless they are there; returns their key."""
+        if not self._settings.requirements:
+            return ""
+        from driver.bundles import check_room, make_bundle
+
+        where = self._executor.surroundings()
+        bundle = make_bundle(self._settings.requirements, where.machine)
+        check_room(bundle, where.disk)
+        key = bundle_key(bundle.digest)
+        try:
+            if self._storage.size(key) == bundle.size:
+                return key
+        except MissingObject:
+            pass
+        # Other jobs use it too, so it stays.
+        with bundle.path.open("rb") as file, self._storage.create(key) as writer:
+            while data := file.read(1 << 20):
+                writer.write(data)
+        return key
 
     def _put_files(self, job: AnyJob) -> dict[str, str]:
         """Put a job's side files into the storage; returns their keys by name."""

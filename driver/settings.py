@@ -49,6 +49,7 @@ class Settings:
         redis_password: of Redis; it may stand in the shuffle's URL too, from where it is taken out.
         retries: how many times a task that failed is tried again.
         timeout: seconds that one attempt may take; None: any.
+        requirements: lines of a requirements file, of libraries that workers are to have.
         function: name or ARN of the function that runs attempts on AWS Lambda.
         region: of AWS, for the function; "": what AWS's configuration says.
         invoke: how the function is invoked: "event" (asynchronously) or "request".
@@ -70,6 +71,7 @@ class Settings:
     redis_password: str = field(default="", repr=False)
     retries: int = 2
     timeout: float | None = 3600.0
+    requirements: tuple[str, ...] = ()
     function: str = "mapreduce"
     region: str = ""
     invoke: str = "event"
@@ -116,7 +118,14 @@ class Settings:
                 values.update(redis_username=username, redis_password=password)
         settings = cls(**values)
         settings._check_places()
+        settings._check_requirements()
         return settings
+
+    def _check_requirements(self) -> None:
+        if self.requirements and self.executor == "inline":
+            raise ConfigError(
+                "requirements: with executor inline attempts have what this process has: install them here"
+            )
 
     def _check_places(self) -> None:
         """Refuse stores that the workers cannot reach, or not safely."""
@@ -221,6 +230,20 @@ def _executor(value: Any, setting: str) -> str:
     return value
 
 
+def _requirements(value: Any, setting: str) -> tuple[str, ...]:
+    """The lines of a list, or of the file at a path."""
+    if isinstance(value, list | tuple) and all(isinstance(line, str) for line in value):
+        return tuple(value)
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{setting}: it must be a list of requirements, or the path of a file of them")
+    path = Path(value).absolute()
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{setting}: cannot read {path}: {error}") from None
+    return (f"-r {path}",)  # pip itself reads it, with all that may stand in it
+
+
 def _invoke(value: Any, setting: str) -> str:
     if value not in ("event", "request"):
         raise ConfigError(f"{setting}: {value!r} is neither event nor request")
@@ -289,6 +312,7 @@ _CHECKS = {
     "redis_password": _text,
     "retries": _number(0, int),
     "timeout": _timeout,
+    "requirements": _requirements,
     "function": _function,
     "region": _text,
     "invoke": _invoke,

@@ -34,8 +34,8 @@ _TRACEBACK = 20_000
 _REASON = 5_000
 
 
-class TimedOut(Exception):
-    """An attempt has taken all the time that it may; raised wherever it is then."""
+class TimedOut(BaseException):
+    """An attempt has taken all the time that it may; raised wherever it is then, so no `Exception` to be caught."""
 
 
 def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
@@ -62,7 +62,7 @@ def run_attempt(payload: Payload, *, own_process: bool = True) -> Outcome:
         context = _open(payload, storage, access, seal, own_process=own_process)
         receipt, part = run_map(context) if payload.kind == "map" else (None, run_reduce(context))
         record = json.dumps(_record(context, receipt, part, started)).encode()
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, TimedOut) as error:
         _tell_failure(payload, storage, context, error)
         return "failed"
     job, round_number, task, _ = payload.attempt

@@ -20,6 +20,7 @@ from mapreduce.partition import Partitioner
 from mapreduce.seal import Seal
 from mapreduce.stages import Fold, Mapper, Reducer
 from worker.fused import FusedMap
+from worker.libraries import install
 from worker.payload import PYTHON, Payload
 
 
@@ -56,6 +57,7 @@ def load_stages(payload: Payload, store: ObjectStore, seal: Seal) -> Stages:
             f"the driver runs Python {payload.python}, this worker Python {PYTHON}: code can be shipped only between"
             " equal minor versions; install the driver's version for the workers, or the reverse"
         )
+    install(payload.libraries, store, _shared())
     _install(payload.bundle, store, seal)
     key, code = _Warm.code
     if key != payload.code:
@@ -146,6 +148,12 @@ def _unpack(archive: bytes, folder: Path) -> None:
     except OSError as error:
         raise CodeError(f"cannot unpack the job's modules to {folder.parent}: {error.strerror}") from error
     temporary.rename(folder)
+
+
+def _shared() -> Path:
+    """The folder for what this process and those beside it cache together."""
+    given = os.environ.get("MAPREDUCE_WORKER_HOME")
+    return Path(given) if given else _home()
 
 
 def _home() -> Path:

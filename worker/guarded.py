@@ -50,8 +50,11 @@ def run_guarded(frame: bytes) -> str:
     if _is_cancelled(storage, payload.attempt.job):
         storage.delete([started_key(*payload.attempt)])
         return "cancelled"
-    with _alarm(told["limit"]), _looking(storage, payload.attempt.job):
-        return run_attempt(payload)
+    try:
+        with _alarm(told["limit"]), _looking(storage, payload.attempt.job):
+            return run_attempt(payload)
+    except TimedOut as error:  # when all was done but the last word; its keys tell how far that came
+        return f"error: {error}"
 
 
 def _claim(storage: ObjectStore, payload: Payload, by: dict[str, Any]) -> bool:

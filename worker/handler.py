@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import tempfile
 import time
 from typing import Any
@@ -79,6 +80,7 @@ class _Sandbox:
             "python": PYTHON,
             "machine": platform.machine(),
             "memory": _memory(),
+            "disk": shutil.disk_usage(tempfile.gettempdir()).free,
         }
 
     def warm(self, seconds: float, job: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from shuffle.base import AttemptId
 from worker.payload import Payload
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 #: what became of it), else with how it ended. May be called in any thread, and must
 #: return at once.
 Ended = Callable[[AttemptId, str], None]
+
+
+class Surroundings(NamedTuple):
+    """Where attempts run.
+
+    Attributes:
+        machine: the processor, as `platform.machine()` tells it, of a Linux elsewhere; "" for this machine.
+        disk: bytes that there are for libraries; None where that is not known.
+    """
+
+    machine: str = ""
+    disk: int | None = None
 
 
 class Executor(ABC):
@@ -53,6 +65,10 @@ class Executor(ABC):
         An executor whose workers cannot report looks for failures, and leaves it to the driver to see
         successes; from now on these attempts take none of its room, and need not be reported.
         """
+
+    def surroundings(self) -> Surroundings:
+        """Where attempts run."""
+        return Surroundings()
 
     def notices(self) -> list[str]:
         """What a person should know that has come up since this was last asked."""

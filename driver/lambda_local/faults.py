@@ -135,6 +135,8 @@ def parse_faults(text: str | bytes, origin: str) -> list[Fault]:
         for name in ("first", "times", "seconds", "until", "copies"):
             if name in rule and (isinstance(rule[name], bool) or not isinstance(rule[name], (int, float))):
                 raise ConfigError(f"{origin}: {name} is a number, not {rule[name]!r}")
+        if rule.get("first", 1) < 1:
+            raise ConfigError(f"{origin}: first is 1 or more: invocations are counted from 1")
     return [Fault(**rule) for rule in script]
 
 

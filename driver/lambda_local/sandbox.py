@@ -110,12 +110,14 @@ class Sandbox:
         self._invocation, self._fault = invocation, fault
         self._answer = self._loop.create_future()
         self._log.begin(invocation.id)
-        if self.dead:
-            self._answer.set_result(self._death())
-        self._inbox.put_nowait(invocation)
-        outcome = await self._settle(await self._answer)
-        self._log.end()
-        self._invocation = None
+        try:
+            if self.dead:
+                self._answer.set_result(self._death())
+            self._inbox.put_nowait(invocation)
+            outcome = await self._settle(await self._answer)
+        finally:
+            self._log.end()
+            self._invocation = None
         return outcome._replace(log=self._log.tail())
 
     async def next(self) -> tuple[Invocation, int]:
@@ -128,11 +130,11 @@ class Sandbox:
         self._log.write(f"START RequestId: {invocation.id} Version: $LATEST")
         if self._fault is not None and self._fault.point == "start":
             self.kill("fault")
-            await self._ending
+            raise conflict("killed, as the faults say")
         self._kill_after(self._timeouts["timeout"], "timeout")
         if self._fault is not None and not self._fault.point:
             self._kill_after(self._fault.seconds, "fault")
-        return invocation, round((time.time() + self._timeouts["timeout"]) * 1000)
+        return invocation, int((time.time() + self._timeouts["timeout"]) * 1000)
 
     def answer(self, request: str, outcome: Outcome) -> None:
         """Take the process's answer to invocation `request`.
@@ -207,7 +209,7 @@ class Sandbox:
             elif await asyncio.to_thread(folder_bytes, self.tmp) > self.tmp_size:
                 self.kill("tmp")
             if self._cause:
-                await self._ending
+                await asyncio.shield(self._ending)
                 outcome = self._death()
         request, used = self._invocation.id, min(self.peak, self.memory)
         self._log.write(f"END RequestId: {request}")

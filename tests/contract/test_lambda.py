@@ -245,6 +245,35 @@ class TestEvents(LambdaContract):
             service.create()
         assert ended[0].startswith("lost: its sandbox died without a word, within the 60 s")
 
+    def test_functions_hand_over_events(self, where: str, service: Functions) -> None:
+        """Where attempts are many, a function hands them over; what it cannot hand over the driver does."""
+        service.service.faults.add(Fault(do="throttle", contains='"start"'))
+        executor = LambdaExecutor(20, None, Service(NAME), pace=0.2, crowd=5)
+        starts: list[Any] = []
+
+        def note(event: Any) -> bool:
+            starts.extend(event.get("start", {}).get("attempts", []))
+            return False
+
+        service.service.faults.add(Fault(do="error", when=note))
+        try:
+            job = laid(where, range(40), abs)
+            assert run(executor, job) == dict.fromkeys(range(40), "")
+        finally:
+            executor.close()
+        assert len({tuple(attempt) for attempt, _ in starts}) >= 20
+
+    def test_sandboxes_that_are_warm(self, make: MakeExecutor, where: str, service: Functions) -> None:
+        """Attempts find the sandboxes that were warmed for them."""
+        service.create()  # without any sandbox
+        executor = make(3)
+        executor.warm(3)
+        until(lambda: sum(map(len, service.service._pool._warm.values())) == 3)
+        warm = set(service.service.pids)
+        job = laid(where, range(3), lambda record: os.getppid())
+        assert run(executor, job) == dict.fromkeys(range(3), "")
+        assert {job.part(0, task)[0][1] for task in range(3)} <= warm
+
     def test_failure_records_are_removed(self, make: MakeExecutor, where: str, service: Functions) -> None:
         """What the service wrote of our events, secrets included, is deleted when it has been read."""
         service.service.faults.add(killing(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,8 @@ class Functions(NamedTuple):
             Handler=handler,
             Role="arn:aws:iam::000000000000:role/any",
             Code={"ZipFile": archive.getvalue()},
+            # Tests are no packages that a job would ship.
+            Environment={"Variables": {"PYTHONPATH": str(ROOT)}},
             MemorySize=memory,
             Timeout=timeout,
         )
@@ -50,10 +52,9 @@ class Functions(NamedTuple):
 
 
 @contextmanager
-def functions(server: S3Server, variables: Mapping[str, str] | None = None) -> Iterator[Functions]:
-    """A service whose functions use `server`; the environment has its key, and names both services."""
-    names = {"PYTHONPATH": str(ROOT), **(variables or {})}
-    with LambdaLocal(s3_endpoint=server.endpoint, site_packages=True, environ=os.environ, variables=names) as service:
+def functions(server: S3Server) -> Iterator[Functions]:
+    """A service whose functions use `server`; the environment has its key."""
+    with LambdaLocal(s3_endpoint=server.endpoint, site_packages=True, environ=os.environ) as service:
         client = boto3.client("lambda", endpoint_url=service.url, region_name="us-east-1")
         made = Functions(service, client)
         made.create()

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from queue import Empty, SimpleQueue
 from typing import Literal, Self
 
-from driver.executors.base import Ended, Executor
+from driver.executors.base import Ended, Executor, Surroundings
 from driver.executors.lambda_.destination import Destination
 from driver.executors.lambda_.flights import Flight, Flights
 from driver.executors.lambda_.service import LIMITS, Facts, Lost, Refused, Service
@@ -30,6 +30,11 @@ from worker.payload import PYTHON, Payload
 
 # Threads that hand events over: more only make the client library's lock the bottleneck.
 _SENDERS = 16
+# Attempts that may start at once from which on functions hand over events too, and how many each.
+_CROWD = 256
+_BRANCH = 100
+# Seconds for which an event that warms holds its sandbox, so that the next one finds another.
+_HOLD = 1.0
 # Seconds for which a cancelled job's attempts are waited for: they look every three.
 _LEAVE = 10.0
 # The share of the account's concurrency that is left to others.
@@ -47,6 +52,7 @@ class LambdaExecutor(Executor):
         access: how the driver reaches stores.
         pace: seconds between looks for the ends of events.
         clock: gives the time in seconds, by which attempts are given up.
+        crowd: how many events to hand over, at least, for functions to help.
     """
 
     poll = 0.05
@@ -63,6 +69,7 @@ class LambdaExecutor(Executor):
         access: Access | None = None,
         pace: float = PACE,
         clock: Callable[[], float] = time.monotonic,
+        crowd: int = _CROWD,
     ) -> None:
         self._timeout = timeout
         self._service = service
@@ -70,14 +77,15 @@ class LambdaExecutor(Executor):
         self._access = access or Access()
         self._pace = pace
         self._clock = clock
+        self._crowd = crowd
         self._flights = Flights(workers)
         self._facts: Facts | None = None
+        self._surroundings: Surroundings | None = None
         self._opening = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._watch: Watch | None = None
         self._notices: SimpleQueue[str] = SimpleQueue()
         self._left: dict[str, str] = {}
-        self._warm = 0
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -105,6 +113,27 @@ class LambdaExecutor(Executor):
             if url := self._left.pop(flight.payload.attempt.job, ""):
                 self._store(url).delete([cancelled_key(flight.payload.attempt.job)])
         self._grow(self._flights.add(flights))
+
+    def warm(self, attempts: int) -> None:
+        self._open()
+        event = json.dumps({"version": __version__, "warm": _HOLD}).encode()
+
+        def send(count: int) -> None:
+            for _ in range(count):
+                try:
+                    self._service.invoke(event, "event", lambda _: False)  # it is not worth a second try
+                except (Refused, ConfigError):
+                    return
+
+        count = min(attempts, self._flights.limit)
+        for number in range(min(_SENDERS, count)):
+            share = len(range(number, count, _SENDERS))
+            threading.Thread(target=send, args=(share,), name="lambda-warm", daemon=True).start()
+
+    def surroundings(self) -> Surroundings:
+        self._open()
+        assert self._surroundings is not None
+        return self._surroundings
 
     def settled(self, attempts: Iterable[AttemptId]) -> None:
         self._flights.drop(attempts)
@@ -170,6 +199,7 @@ class LambdaExecutor(Executor):
                     f"the function {self._service.function} runs Python {told.get('python')}, this driver {PYTHON}:"
                     " code can be shipped only between equal minor versions; run `mapreduce deploy` from this Python"
                 )
+            self._surroundings = Surroundings(str(told["machine"]), int(told["disk"]))
             config = self._service.settings()
             arn = str(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
             self._facts = Facts(
@@ -210,22 +240,53 @@ class LambdaExecutor(Executor):
         thread.start()
 
     def _serve(self) -> None:
-        while flights := self._flights.take():
+        many = _BRANCH if self._invoke == "event" else 1
+        while flights := self._flights.take(many, self._crowd):
+            if len(flights) > 1:
+                flights = self._branch(flights)
             for flight in flights:
                 try:
                     self._run(flight)
                 except Exception as error:  # the attempt must end for the driver, whatever happens here
                     self._flights.land(flight.payload.attempt, f"{type(error).__name__}: {error}")
 
+    def _branch(self, flights: list[Flight]) -> list[Flight]:
+        """Have a function hand over these events; returns those that it could not, or may not have."""
+        event = json.loads(self._event(flights[0].payload))
+        first = {**event["attempt"], "attempt": None, "row": None}
+        same = [
+            flight
+            for flight in flights
+            if {**json.loads(flight.payload.to_json()), "attempt": None, "row": None} == first
+        ]
+        calls = [[list(flight.payload.attempt), list(flight.payload.row)] for flight in same]
+        start = {"version": __version__, "start": {"common": event, "attempts": calls}}
+        others = [flight for flight in flights if flight not in same]
+        try:
+            answer = self._service.invoke(json.dumps(start).encode(), "request", self._pause(flights[0]))
+        except (Refused, Lost, ConfigError):
+            return flights  # one by one it will be seen what is wrong; who has been started is not started again
+        if answer.error:
+            return flights
+        refused = {number for number, _ in answer.value["refused"]}
+        now = self._clock()
+        for number, flight in enumerate(same):
+            if number in refused:
+                others.append(flight)
+            else:
+                flight.sent = now
+        return others
+
+    def _pause(self, flight: Flight) -> Callable[[float], bool]:
+        """Waits between tries to start an attempt, and tells whether it is still wanted."""
+        job = flight.payload.attempt.job
+        return lambda seconds: not self._flights.wait(lambda: not self._flights.is_wanted(job), seconds)
+
     def _run(self, flight: Flight) -> None:
         """Invoke, and report the end if it is known then."""
         attempt = flight.payload.attempt
-
-        def pause(seconds: float) -> bool:
-            return not self._flights.wait(lambda: not self._flights.is_wanted(attempt.job), seconds)
-
         try:
-            answer = self._service.invoke(self._event(flight.payload), self._invoke, pause)
+            answer = self._service.invoke(self._event(flight.payload), self._invoke, self._pause(flight))
         except Lost:
             flight.sent = self._clock()
         except (Refused, ConfigError) as error:

@@ -52,11 +52,18 @@ class Flights:
             self._changed.notify_all()
             return len(self._waiting)
 
-    def take(self, most: int = 1) -> list[Flight]:
-        """The next ones, under way from now on, as soon as one may be; none when all is over."""
+    def take(self, many: int = 1, crowd: int = 1) -> list[Flight]:
+        """The next one, under way from now on, as soon as one may be; none when all is over.
+
+        Args:
+            many: how many to take at once, at most, while a crowd waits.
+            crowd: how many that is.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self.closed or (self._waiting and len(self._flying) < self.limit))
             taken: list[Flight] = []
+            room = min(len(self._waiting), self.limit - len(self._flying))
+            most = many if room >= crowd else 1
             while not self.closed and self._waiting and len(taken) < most and len(self._flying) < self.limit:
                 flight = self._waiting.popleft()
                 self._flying[flight.payload.attempt] = flight
