@@ -18,6 +18,7 @@ import pytest
 from driver.cli import main
 from driver.deploy.deployment import Deployment
 from driver.deploy.permissions import for_deploying
+from tests.services.redis_servers import PASSWORD, secured
 from tests.services.s3_servers import REGION, S3Server, ministack, use
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
@@ -100,7 +101,9 @@ def cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         bucket.put_object(Bucket=f"{name}-in", Key=f"reviews/{file}", Body=text.encode())
         (tmp_path / "texts" / file).write_text(text)
     (tmp_path / "jobs.py").write_text(JOBS)
-    wanted = Deployment(name=name, inputs=(inputs,), outputs=(outputs,))
+    wanted = Deployment(
+        name=name, inputs=(inputs,), outputs=(outputs,), redis="redis://127.0.0.1", redis_secret=f"ssm:/{name}/redis"
+    )
     key = server.user(name, *for_deploying(wanted, "aws", REGION, ACCOUNT)["Statement"])
     use(key, monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
@@ -170,6 +173,21 @@ def test_from_nothing_to_a_result_and_back(cloud: Cloud, tmp_path: Path) -> None
     assert cloud.cli("status", "--name", cloud.name)[0] == 1
     assert not [one for one in cloud.client("iam").list_roles()["Roles"] if one["RoleName"].startswith(cloud.name)]
     assert cloud.objects(cloud.outputs)  # results are the user's
+
+
+def test_redis(cloud: Cloud, tmp_path: Path) -> None:
+    """Functions read the password of Redis by the role's right to the one parameter that holds it."""
+    redis = secured()
+    parameter, url = f"/{cloud.name}/redis", f"redis://127.0.0.1:{redis.port}"
+    cloud.client("ssm").put_parameter(Name=parameter, Value=f"{PASSWORD}", Type="SecureString")
+    redis_options = ("--redis", url, "--redis-secret", f"ssm:{parameter}")
+    cloud.deploy("--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs, *redis_options)
+    assert PASSWORD not in json.dumps(cloud.client("cloudformation").get_template(StackName=cloud.name)["TemplateBody"])
+    code, _, errors = run(cloud, cloud.outputs, "--shuffle", url)
+    assert code == 0, errors
+    assert cloud.cli("run", "jobs.py", "texts", "--output", "here")[0] == 0
+    here = {f"counts/{path.name}": path.read_bytes() for path in (tmp_path / "here").glob("part-*")}
+    assert {key: data for key, data in cloud.objects(cloud.outputs).items() if "part-" in key} == here
 
 
 # Statements of the role that a job cannot do without; and those that Lambda itself uses, that tell an absent
