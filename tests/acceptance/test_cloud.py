@@ -175,6 +175,24 @@ def test_from_nothing_to_a_result_and_back(cloud: Cloud, tmp_path: Path) -> None
     assert cloud.objects(cloud.outputs)  # results are the user's
 
 
+def test_data_stays(cloud: Cloud) -> None:
+    """A bucket with data outlives its stack, and serves the next; only what jobs made is ever deleted from it."""
+    assert cloud.deploy("--arch", ARCH)[0] == 0
+    bucket = cloud.outputs_of_the_stack()["Bucket"]
+    job, stranger = "mapreduce/jobs/20260101-000000-0123abcd/job.json", "mapreduce/jobs/notes.txt"
+    for key in (job, stranger, "other"):
+        cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"12")
+    _, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes")
+    assert f"left: the bucket {bucket} holds 3 objects (6 B), and stays" in errors
+
+    code, _, errors = cloud.deploy("--arch", ARCH, "--bucket", bucket)
+    assert (code, "add Scratch" in errors) == (0, False), errors
+    assert cloud.outputs_of_the_stack()["Bucket"] == bucket
+    _, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes", "--delete-data")
+    assert f"left: the bucket {bucket} was not made here; below mapreduce/ it holds 1 objects" in errors
+    assert set(cloud.objects(f"s3://{bucket}")) == {stranger, "other"}
+
+
 def test_redis(cloud: Cloud, tmp_path: Path) -> None:
     """Functions read the password of Redis by the role's right to the one parameter that holds it."""
     redis = secured()

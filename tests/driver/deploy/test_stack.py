@@ -89,12 +89,12 @@ def test_dropped_change_set_leaves_nothing(account: Account) -> None:
 def test_failure_is_told_and_undone(account: Account) -> None:
     """What failed is named with the service's reason, what was made is gone, and the next try begins anew."""
     name = account.stack.name
-    account.aws.call("sqs", "create_queue", QueueName=name, Attributes={"DelaySeconds": "5"})
+    account.aws.call("events", "create_event_bus", Name=name)
     broken = account.template()
     # After all others; the emulator makes more twice than AWS does.
-    queue = {"Type": "AWS::SQS::Queue", "DependsOn": ["Logs", "Role", "Scratch"], "Properties": {"QueueName": name}}
-    broken["Resources"]["Queue"] = queue
-    with pytest.raises(DeployError, match=rf"the stack {name} .*ROLLBACK_COMPLETE: Queue: .*already exists"):
+    bus = {"Type": "AWS::Events::EventBus", "DependsOn": ["Logs", "Role", "Scratch"], "Properties": {"Name": name}}
+    broken["Resources"]["Bus"] = bus
+    with pytest.raises(DeployError, match=rf"the stack {name} .*ROLLBACK_COMPLETE: Bus: .*already exists"):
         account.stack.execute(account.stack.prepare(broken))
     assert account.buckets() == []
     assert make(account) is not None
