@@ -106,14 +106,19 @@ class Settings:
             "state": _default_state(environ),
         }
         origins = (_config_file(Path(folder)), ("environment", _environment(environ)), ("argument", given))
+        sources = [source for _, source in origins]
         for origin, source in origins:
             for name, value in source.items():
                 if name not in known:
                     raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
                 if value is not None:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
-        if values.get("executor") == "lambda" and not any(source.get("workers") for _, source in origins):
+        if values.get("executor") == "lambda" and not any(source.get("workers") for source in sources):
             values["workers"] = _CLOUD_WORKERS
+        if values.get("executor") == "lambda" and not any(source.get("storage") for source in sources):
+            from driver.deploy.deployed import found_settings
+
+            values.update(found_settings(values))
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         if values["shuffle"].startswith(("redis://", "rediss://")):

@@ -172,7 +172,8 @@ def _aws(region: str | None, profile: str | None) -> Aws:
     from driver.deploy.aws import Aws
     from driver.settings import Settings
 
-    return Aws(region or "", Settings.load({"profile": profile}).profile)
+    # Where jobs run does not matter here, and to find it out may need what is to be deployed.
+    return Aws(region or "", Settings.load({"profile": profile, "executor": "local"}).profile)
 
 
 def _show(wanted: Wanted, aws: Aws, name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from driver.deploy.aws import Aws
 from driver.deploy.stack import Stack, State
+from mapreduce.errors import ConfigError
 
 
 class Deployed(NamedTuple):
@@ -41,6 +43,32 @@ def find_deployed(name: str = "mapreduce", region: str = "", profile: str = "") 
     """
     aws = Aws(region, profile)
     return deployed_by(Stack(aws, name, lambda _: None).state(), aws.region)
+
+
+def found_settings(values: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that a deployment gives to a driver on Lambda whose storage is not said.
+
+    Args:
+        values: settings by name: function, region, profile, shuffle and redis_secret, as far as they are given.
+
+    Raises:
+        ConfigError: nothing is deployed.
+        AwsError: the account cannot be asked.
+    """
+    function, region = values.get("function", "mapreduce"), values.get("region", "")
+    if function.startswith("arn:"):
+        parts = function.split(":")
+        region, function = parts[3], parts[6]
+    deployed = find_deployed(function, region, values.get("profile", ""))
+    if deployed is None:
+        raise ConfigError(
+            f"storage: it is not given, and no stack {function} tells of one: run `mapreduce deploy`, or name a place"
+            " like s3://bucket/prefix"
+        )
+    found = {"storage": deployed.storage}
+    if deployed.redis and values.get("shuffle") == deployed.redis and not values.get("redis_secret"):
+        found["redis_secret"] = deployed.redis_secret
+    return found
 
 
 def deployed_by(state: State | None, region: str) -> Deployed | None:

@@ -58,8 +58,8 @@ def redis_secret(deployment: Deployment) -> Any:
 def _outgoing(deployment: Deployment) -> list[dict[str, Any]]:
     """Where functions may connect to: AWS's services, and Redis."""
     rules = [_rule(_TLS_PORT, "services of AWS", CidrIp=_ANYWHERE)]
-    if deployment.redis == CREATE:
-        rules.append(_rule(_REDIS_PORT, "Redis", DestinationSecurityGroupId=_id("RedisGroup")))
+    if deployment.redis == CREATE:  # its group, which names this one, says who may connect
+        rules.append(_rule(_REDIS_PORT, "Redis", CidrIp=_ANYWHERE))
     elif deployment.redis:
         nodes = deployment.redis.partition("://")[2].partition("?")[0].split(",")
         ports = {int(node.rpartition(":")[2]) if node.rpartition(":")[2].isdecimal() else _REDIS_PORT for node in nodes}
@@ -75,28 +75,19 @@ def _id(group: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [group, "GroupId"]}
 
 
-def _group(deployment: Deployment, what: str, *, outgoing: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "Type": "AWS::EC2::SecurityGroup",
-        "Properties": {
-            "GroupDescription": what,
-            "VpcId": deployment.vpc,
-            "SecurityGroupEgress": outgoing,
-        },
-    }
+def _group(
+    deployment: Deployment, what: str, *, outgoing: list[dict[str, Any]], incoming: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    properties = {"GroupDescription": what, "VpcId": deployment.vpc, "SecurityGroupEgress": outgoing}
+    if incoming:
+        properties["SecurityGroupIngress"] = incoming
+    return {"Type": "AWS::EC2::SecurityGroup", "Properties": properties}
 
 
-def _from_functions(deployment: Deployment, group: str, port: int) -> dict[str, Any]:
-    """Rules, by their names, that let functions connect to a group.
-
-    They stand apart from the groups: each of two groups that name the other would wait for it.
-    """
+def _from_functions(deployment: Deployment, port: int) -> list[dict[str, Any]]:
+    """Rules that let functions in."""
     sources: list[Any] = list(deployment.security_groups) or [_id("FunctionGroup")]
-    rules = {}
-    for number, source in enumerate(sources):
-        properties = _rule(port, "from functions", GroupId=_id(group), SourceSecurityGroupId=source)
-        rules[f"{group}Entry{number}"] = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": properties}
-    return rules
+    return [_rule(port, "from functions", SourceSecurityGroupId=source) for source in sources]
 
 
 def _secret_endpoint(deployment: Deployment) -> dict[str, Any]:
@@ -113,8 +104,9 @@ def _secret_endpoint(deployment: Deployment) -> dict[str, Any]:
             "PrivateDnsEnabled": True,
         },
     }
-    group = _group(deployment, "way to the secret of mapreduce", outgoing=[_nowhere()])
-    return {"SecretGroup": group, **_from_functions(deployment, "SecretGroup", _TLS_PORT), "SecretEndpoint": endpoint}
+    incoming = _from_functions(deployment, _TLS_PORT)
+    group = _group(deployment, "way to the secret of mapreduce", outgoing=[_nowhere()], incoming=incoming)
+    return {"SecretGroup": group, "SecretEndpoint": endpoint}
 
 
 def _nowhere() -> dict[str, Any]:
@@ -144,8 +136,12 @@ def _redis(deployment: Deployment) -> dict[str, Any]:
         }
         token = sub("{{resolve:secretsmanager:${RedisSecret}}}")
     made |= {
-        "RedisGroup": _group(deployment, "Redis of mapreduce", outgoing=[_nowhere()]),
-        **_from_functions(deployment, "RedisGroup", _REDIS_PORT),
+        "RedisGroup": _group(
+            deployment,
+            "Redis of mapreduce",
+            outgoing=[_nowhere()],
+            incoming=_from_functions(deployment, _REDIS_PORT),
+        ),
         "RedisSubnets": {
             "Type": "AWS::ElastiCache::SubnetGroup",
             "Properties": {"Description": "Redis of mapreduce", "SubnetIds": list(deployment.subnets)},

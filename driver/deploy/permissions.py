@@ -62,6 +62,7 @@ def for_deploying(deployment: Deployment, partition: str, region: str, account: 
         made.append(_allow("Network", "ec2", _NETWORK, ["*"]))
     if deployment.redis == CREATE:
         made.append(_allow("Redis", "elasticache", _CACHE, [f"arn:{partition}:elasticache:{here}:*"]))
+    if deployment.redis:
         made += _secret(deployment, partition, here)
     if deployment.image:
         repository = deployment.image.partition("/")[2].partition("@")[0].partition(":")[0]
@@ -80,6 +81,8 @@ def for_functions(deployment: Deployment, partition: str, region: str, account: 
     for name, value in values.items():
         text = text.replace(f"${{AWS::{name}}}", value)
     text = text.replace("${Scratch}", deployment.bucket or f"{deployment.name.lower()}-scratch-*")
+    secret = f"arn:{partition}:secretsmanager:{region}:{account}:secret:RedisSecret-*"  # as CloudFormation names it
+    text = text.replace(json.dumps({"Ref": "RedisSecret"}), json.dumps(secret))
     return {"Version": "2012-10-17", "Statement": _plain(json.loads(text))}
 
 
@@ -115,16 +118,13 @@ def _objects(deployment: Deployment, partition: str, bucket: str) -> list[dict[s
 
 
 def _secret(deployment: Deployment, partition: str, here: str) -> list[dict[str, Any]]:
-    """The password of the Redis that the stack makes."""
-    reference = deployment.redis_secret
-    if not reference:
+    """The password of Redis: drivers look at Redis before anything starts, and remove what jobs left there."""
+    if deployment.redis == CREATE and not deployment.redis_secret:
         secrets = [f"arn:{partition}:secretsmanager:{here}:secret:RedisSecret-*"]
         return [_allow("Secret", "secretsmanager", _KEEPING, secrets)]
-    [statement] = [
-        one
-        for one in for_functions(deployment, partition, *here.split(":"))["Statement"]
-        if one["Sid"] == "ReadRedisSecret"
-    ]
-    if "ssm:GetParameter" in statement["Action"]:
-        statement["Action"].append("ssm:GetParameters")
-    return [statement | {"Sid": "Secret"}]
+    functions = for_functions(deployment, partition, *here.split(":"))["Statement"]
+    found = [statement for statement in functions if statement["Sid"] == "ReadRedisSecret"]
+    for statement in found:
+        if "ssm:GetParameter" in statement["Action"]:
+            statement["Action"].append("ssm:GetParameters")  # by which CloudFormation reads it for Redis
+    return found

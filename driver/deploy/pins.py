@@ -13,7 +13,7 @@ from driver.deploy.platforms import Platform
 
 #: What mapreduce, shuffle and worker import beside the standard library. Without NumPy, which alone would
 #: take the package beyond its size, and without boto3, which Lambda's runtime has.
-NEEDED = ("cloudpickle", "obstore", "psutil", "redis[hiredis]", "zstandard")
+NEEDED = ("blake3", "cloudpickle", "obstore", "psutil", "redis[hiredis]", "zstandard")
 
 
 def pins(requirements: Iterable[str], platform: Platform) -> dict[str, str]:

@@ -28,9 +28,8 @@ def statements(deployment: Deployment) -> list[dict[str, Any]]:
     prefix = deployment.prefix
     bucket = deployment.bucket or "${Scratch}"
     made = [
-        # Read all that is there, code packages and bundles too; write what attempts make, and no code.
-        _objects("ReadScratch", _READ, [Place(bucket, prefix)]),
         _objects("WriteJobs", _WRITE, [Place(bucket, f"{prefix}/jobs")]),
+        _objects("ReadBundles", _READ, [Place(bucket, f"{prefix}/bundles")]),
         # An absent object is told from a forbidden one by whoever may list: S3 compares its key with the prefix.
         *_listing("ListScratch", [Place(bucket, prefix)]),
         _objects("WriteFailures", ["s3:PutObject"], [Place(bucket, f"{FAILURES}/{deployment.name}")]),

@@ -1,0 +1,244 @@
+"""From an account with nothing in it to a result, and back: deploy, run, edit, look, destroy.
+
+The account is ministack's, which checks signatures and policies: whoever deploys may do what
+`--print-policy` says, and the function what its role says, and neither any more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from driver.cli import main
+from driver.deploy.deployment import Deployment
+from driver.deploy.permissions import for_deploying
+from tests.services.redis_servers import PASSWORD, secured
+from tests.services.s3_servers import REGION, S3Server, ministack, use
+
+pytestmark = [pytest.mark.slow, pytest.mark.process]
+
+# Functions of the emulator run on this machine.
+ARCH = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+ACCOUNT = "000000000000"
+JOBS = """
+from mapreduce import Job, Mapper, Reducer
+
+class Words(Mapper):
+    def map(self, line):
+        self.task.count("lines")
+        for word in line.split():
+            yield word, 1
+
+class Total(Reducer):
+    def reduce(self, word, counts):
+        yield word, sum(counts)
+
+words = Job(mapper=Words(), combiner=sum, reducer=Total(), partitions=3)
+"""
+TEXTS = {f"{name}.txt": "".join(f"{name} word{n % 97} and\n" for n in range(2000)) for name in ("one", "two", "three")}
+
+_numbers = itertools.count()
+
+#: What a command prints: exit code, standard output, standard error.
+Cli = Callable[..., tuple[int, str, str]]
+
+
+class Cloud(NamedTuple):
+    """An account, and what is in it before anything is deployed.
+
+    Attributes:
+        server: that emulates it.
+        name: of the stack and the function.
+        inputs: URL of the input.
+        outputs: URL of a bucket for output.
+        cli: the command line, with the rights of somebody who deploys.
+    """
+
+    server: S3Server
+    name: str
+    inputs: str
+    outputs: str
+    cli: Cli
+
+    def client(self, service: str) -> Any:
+        """A client that may do everything."""
+        return self.server.client(service, self.server.root)
+
+    def deploy(self, *options: str) -> tuple[int, str, str]:
+        """Deploy without questions."""
+        return self.cli("deploy", "--name", self.name, "--yes", *options)
+
+    def outputs_of_the_stack(self) -> dict[str, str]:
+        """What the stack provides."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+    def objects(self, url: str) -> dict[str, bytes]:
+        """The objects below a URL."""
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        client = self.client("s3")
+        found = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        return {one["Key"]: client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An account with some input, and somebody who may deploy there; the working folder has a file of jobs."""
+    server = ministack()
+    name = f"cloud-{next(_numbers)}"
+    inputs, outputs = f"s3://{name}-in/reviews", f"s3://{name}-out/counts"
+    bucket = server.client("s3", server.root)
+    for made in (f"{name}-in", f"{name}-out"):
+        bucket.create_bucket(Bucket=made)
+    (tmp_path / "texts").mkdir()
+    for file, text in TEXTS.items():
+        bucket.put_object(Bucket=f"{name}-in", Key=f"reviews/{file}", Body=text.encode())
+        (tmp_path / "texts" / file).write_text(text)
+    (tmp_path / "jobs.py").write_text(JOBS)
+    wanted = Deployment(
+        name=name, inputs=(inputs,), outputs=(outputs,), redis="redis://127.0.0.1", redis_secret=f"ssm:/{name}/redis"
+    )
+    key = server.user(name, *for_deploying(wanted, "aws", REGION, ACCOUNT)["Statement"])
+    use(key, monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def cli(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *capsys.readouterr()
+
+    yield Cloud(server, name, inputs, outputs, cli)
+    cli("destroy", "--name", name, "--yes", "--delete-data")
+
+
+def run(cloud: Cloud, output: str, *options: str) -> tuple[int, str, str]:
+    """Run the job in the cloud."""
+    where = ("--executor", "lambda", "--function", cloud.name)
+    return cloud.cli("run", "jobs.py", f"{cloud.inputs}/", "--output", output, *where, *options)
+
+
+def test_from_nothing_to_a_result_and_back(cloud: Cloud, tmp_path: Path) -> None:
+    """Deployed in one command, the function gives byte for byte what this machine gives; edits are applied."""
+    code, output, errors = cloud.deploy("--dry-run", "--arch", ARCH)
+    assert code == 0
+    assert set(json.loads(output)["Resources"]) == {"Scratch", "Logs", "Role", "Function", "Invocation"}
+    assert errors.count("\nadd ") == 5
+    assert cloud.cli("status", "--name", cloud.name)[0] == 1  # still nothing
+
+    code, _, errors = cloud.deploy("--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs)
+    assert code == 0, errors
+    assert "code package: " in errors
+    assert "Function: " in errors
+
+    code, _, errors = run(cloud, cloud.outputs)
+    assert code == 0, errors
+    assert "lines: 6,000" in errors
+    assert cloud.cli("run", "jobs.py", "texts", "--output", "here")[0] == 0
+    here = {f"counts/{path.name}": path.read_bytes() for path in (tmp_path / "here").glob("part-*")}
+    there = cloud.objects(cloud.outputs)
+    assert {key: data for key, data in there.items() if "part-" in key} == here
+    assert len(here) == 3
+
+    code, output, _ = cloud.cli("status", "--name", cloud.name, "--drift")
+    assert (code, "the code is what is installed here" in output) == (0, True)
+
+    before = cloud.client("cloudformation").describe_stack_events(StackName=cloud.name)["StackEvents"]
+    code, _, errors = cloud.deploy()
+    assert (code, "nothing to change" in errors) == (0, True)
+    assert cloud.client("cloudformation").describe_stack_events(StackName=cloud.name)["StackEvents"] == before
+
+    code, _, errors = cloud.deploy("--memory", "512", "--timeout", "60")
+    assert code == 0, errors
+    assert "MemorySize: 1769 -> 512" in errors
+    assert "add " not in errors
+    function = cloud.client("lambda").get_function_configuration(FunctionName=cloud.name)
+    assert (function["MemorySize"], function["Timeout"], function["Architectures"]) == (512, 60, [ARCH])
+    assert run(cloud, cloud.outputs, "--overwrite")[0] == 0
+    assert {key: data for key, data in cloud.objects(cloud.outputs).items() if "part-" in key} == here
+
+    bucket = cloud.outputs_of_the_stack()["Bucket"]
+    code, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes")
+    assert code == 0, errors
+    assert "left:" not in errors
+    assert bucket not in {one["Name"] for one in cloud.client("s3").list_buckets()["Buckets"]}
+    assert cloud.cli("status", "--name", cloud.name)[0] == 1
+    assert not [one for one in cloud.client("iam").list_roles()["Roles"] if one["RoleName"].startswith(cloud.name)]
+    assert cloud.objects(cloud.outputs)  # results are the user's
+
+
+def test_data_stays(cloud: Cloud) -> None:
+    """A bucket with data outlives its stack, and serves the next; only what jobs made is ever deleted from it."""
+    assert cloud.deploy("--arch", ARCH)[0] == 0
+    bucket = cloud.outputs_of_the_stack()["Bucket"]
+    job, stranger = "mapreduce/jobs/20260101-000000-0123abcd/job.json", "mapreduce/jobs/notes.txt"
+    for key in (job, stranger, "other"):
+        cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"12")
+    _, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes")
+    assert f"left: the bucket {bucket} holds 3 objects (6 B), and stays" in errors
+
+    code, _, errors = cloud.deploy("--arch", ARCH, "--bucket", bucket)
+    assert (code, "add Scratch" in errors) == (0, False), errors
+    assert cloud.outputs_of_the_stack()["Bucket"] == bucket
+    _, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes", "--delete-data")
+    assert f"left: the bucket {bucket} was not made here; below mapreduce/ it holds 1 objects" in errors
+    assert set(cloud.objects(f"s3://{bucket}")) == {stranger, "other"}
+
+
+def test_redis(cloud: Cloud, tmp_path: Path) -> None:
+    """Functions read the password of Redis by the role's right to the one parameter that holds it."""
+    redis = secured()
+    parameter, url = f"/{cloud.name}/redis", f"redis://127.0.0.1:{redis.port}"
+    cloud.client("ssm").put_parameter(Name=parameter, Value=f"{PASSWORD}", Type="SecureString")
+    redis_options = ("--redis", url, "--redis-secret", f"ssm:{parameter}")
+    cloud.deploy("--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs, *redis_options)
+    assert PASSWORD not in json.dumps(cloud.client("cloudformation").get_template(StackName=cloud.name)["TemplateBody"])
+    code, _, errors = run(cloud, cloud.outputs, "--shuffle", url)
+    assert code == 0, errors
+    assert cloud.cli("run", "jobs.py", "texts", "--output", "here")[0] == 0
+    here = {f"counts/{path.name}": path.read_bytes() for path in (tmp_path / "here").glob("part-*")}
+    assert {key: data for key, data in cloud.objects(cloud.outputs).items() if "part-" in key} == here
+
+
+# Statements of the role that a job cannot do without; and those that Lambda itself uses, that tell an absent
+# object from a forbidden one, or that only jobs with bundles need: the emulator lets these pass.
+NEEDED = {"WriteJobs", "ReadInputs", "WriteOutputs"}
+UNSEEN = {"ReadBundles", "ListScratch", "ListInputs", "ListOutputs", "WriteFailures", "SeeFailures", "WriteLogs"}
+
+
+def test_role_of_the_function(cloud: Cloud) -> None:
+    """A job needs what its role allows: without one of the statements it fails, and says what was refused."""
+    cloud.deploy("--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs)
+    iam = cloud.client("iam")
+    [role] = [one["RoleName"] for one in iam.list_roles()["Roles"] if one["RoleName"].startswith(cloud.name)]
+    policy = iam.get_role_policy(RoleName=role, PolicyName="tasks")["PolicyDocument"]
+    assert {statement["Sid"] for statement in policy["Statement"]} == NEEDED | UNSEEN | {"InvokeItself"}
+
+    def allow_all_but(sid: str) -> None:
+        less = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
+        iam.put_role_policy(RoleName=role, PolicyName="tasks", PolicyDocument=json.dumps({**policy, "Statement": less}))
+
+    # Who waits for the answer learns of attempts that cannot even write down why they failed; of others Lambda
+    # writes that to the bucket, and its emulator does not.
+    once = ("--retries", "0", "--invoke", "request")
+    for sid in sorted(NEEDED):
+        allow_all_but(sid)
+        code, _, errors = run(cloud, f"{cloud.outputs}/{sid}", *once)
+        assert (code, "AccessDenied" in errors) == (1, True), (sid, errors)
+    start = json.dumps({"start": {"common": {"attempt": {}}, "attempts": [[["job", 0, 0, 0], ["plan", 0, 1]]]}})
+    refused = {}
+    for sid in ("InvokeItself", ""):
+        allow_all_but(sid)
+        answer = cloud.client("lambda").invoke(FunctionName=cloud.name, Payload=start)
+        told = json.load(answer["Payload"])
+        refused[sid] = "AccessDenied" in json.dumps(told["refused"])
+    assert refused == {"InvokeItself": True, "": False}
+    assert run(cloud, f"{cloud.outputs}/all")[0] == 0

@@ -1,0 +1,131 @@
+"""Templates of every kind are valid, and hold what they must."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from driver.deploy.deployment import Deployment
+from driver.deploy.template import METADATA
+from tests.driver.deploy.variants import VARIANTS, deployment, template_of
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what cfn-lint uses
+@pytest.mark.parametrize("code", [True, False], ids=["with code", "without"])
+def test_lint(code: bool, subtests: pytest.Subtests) -> None:
+    """CloudFormation's own schemas have nothing against any variant, in regions far apart."""
+    from cfnlint.api import ManualArgs, lint
+
+    args = ManualArgs(regions=["us-east-1", "eu-west-1", "ap-northeast-1"], include_checks=["I"])
+    for variant in VARIANTS:
+        with subtests.test(variant):
+            text = json.dumps(template_of(deployment(variant), code=code))
+            assert [f"{found.rule.id}: {found.message} at {found.path}" for found in lint(text, config=args)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_lint_sees_faults() -> None:
+    """The check is one: it has something against a template with a fault."""
+    from cfnlint.api import ManualArgs, lint
+
+    broken = template_of(Deployment())
+    broken["Resources"]["Function"]["Properties"]["Timeout"] = 901
+    [found] = lint(json.dumps(broken), config=ManualArgs(regions=["us-east-1"]))
+    assert "901 is greater than the maximum of 900" in found.message
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_limits(variant: str) -> None:
+    """A template is within what CloudFormation takes in a request."""
+    assert len(json.dumps(template_of(deployment(variant)))) < 51_200
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_remembers_options(variant: str) -> None:
+    """What was deployed can be read off the template, which is the same after its way to the service and back."""
+    made = deployment(variant)
+    told = json.loads(json.dumps(template_of(made)))
+    assert told == template_of(made)
+    assert Deployment.from_json(told["Metadata"][METADATA]["deployment"]) == made
+
+
+def resources(variant: str, *, code: bool = True) -> dict[str, Any]:
+    """The resources of a variant's template."""
+    found: dict[str, Any] = template_of(deployment(variant), code=code)["Resources"]
+    return found
+
+
+def test_role_arn_makes_no_iam_call() -> None:
+    """With a role of the user's, nothing of IAM is in the template."""
+    found = resources("role")
+    assert not [one for one in found.values() if one["Type"].startswith("AWS::IAM::")]
+    assert found["Function"]["Properties"]["Role"] == VARIANTS["role"]["role"]
+
+
+def test_first_step_has_no_function() -> None:
+    """The bucket comes before the code, and so before the function."""
+    assert set(resources("plain")) - set(resources("plain", code=False)) == {"Function", "Invocation"}
+    assert "Scratch" in resources("plain", code=False)
+    assert "Scratch" not in resources("places")
+
+
+def test_data_survives_the_stack() -> None:
+    """The bucket is not deleted with the stack; it is encrypted, closed, and cleared of abandoned jobs alone."""
+    bucket = resources("plain")["Scratch"]
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketEncryption" in bucket["Properties"]
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
+    assert expiring == ["mapreduce/jobs/", "aws/lambda/async/"]
+    assert [rule["Id"] for rule in rules if "AbortIncompleteMultipartUpload" in rule] == ["unfinished-uploads"]
+
+
+def test_lambda_does_not_try_again() -> None:
+    """The driver tries again; Lambda tells in the bucket what failed."""
+    told = resources("plain")["Invocation"]["Properties"]
+    assert told["MaximumRetryAttempts"] == 0
+    assert told["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::Sub": "arn:${AWS::Partition}:s3:::${Scratch}"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_secret(variant: str) -> None:
+    """Functions have no environment of ours, and the password of Redis stands nowhere."""
+    made = template_of(deployment(variant))
+    if "Function" in made["Resources"]:
+        assert "Environment" not in made["Resources"]["Function"]["Properties"]
+    if "Redis" in made["Resources"]:
+        assert "{{resolve:" in json.dumps(made["Resources"]["Redis"]["Properties"]["AuthToken"])
+
+
+@pytest.mark.parametrize("variant", ["redis", "redis and groups"])
+def test_redis_is_reached_by_functions_alone(variant: str) -> None:
+    """Only the group of the functions may connect to Redis, and only to its port; full, it refuses writes."""
+    found = resources(variant)
+    [entry] = found["RedisGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (entry["FromPort"], entry["ToPort"]) == (6379, 6379)
+    assert "CidrIp" not in entry
+    own = VARIANTS[variant].get("security_groups")
+    assert entry["SourceSecurityGroupId"] == (own[0] if own else {"Fn::GetAtt": ["FunctionGroup", "GroupId"]})
+    assert found["Redis"]["Properties"]["TransitEncryptionEnabled"] is True
+    assert found["RedisParameters"]["Properties"]["Properties"] == {"maxmemory-policy": "noeviction"}
+
+
+def test_ports_of_own_redis() -> None:
+    """Functions may connect to the ports of the nodes that a URL names."""
+    rules = resources("own redis")["FunctionGroup"]["Properties"]["SecurityGroupEgress"]
+    assert [rule["FromPort"] for rule in rules] == [443, 6379, 6380]
+
+
+def test_secret_endpoint_only_where_it_is_needed() -> None:
+    """A VPC gets a way to the service of the secret if functions in it have a secret to read."""
+    assert "SecretEndpoint" in resources("redis")
+    assert "SecretEndpoint" not in resources("vpc")
+    assert "SecretEndpoint" not in resources("redis outside")
+    assert "SecretEndpoint" not in resources("redis and groups")  # --no-secret-endpoint
+    service = resources("redis and parameter")["SecretEndpoint"]["Properties"]["ServiceName"]
+    assert service == {"Fn::Sub": "com.amazonaws.${AWS::Region}.ssm"}
