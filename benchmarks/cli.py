@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from driver.cli import with_settings
 
@@ -19,6 +20,7 @@ _data = click.option(
     metavar="DIR",
     help="Where generated text is kept.  [default: $BENCHMARK_DATA, else ~/.cache/mapreduce/bench]",
 )
+_markdown = click.option("--markdown", metavar="FILE", help="Write the tables into this page too.")
 
 
 @click.group()
@@ -131,46 +133,62 @@ def memory(size: str, memory: str, workers: int | None, data: str | None, *, as_
 
 
 @bench.command()
+@click.option(
+    "--what", metavar="NAME,...", default="words,sort", show_default=True, help="Word counts, sorts, or both."
+)
 @click.option("--sizes", metavar="SIZE,...", default="100MB", show_default=True, help="How much text.")
-@click.option("--runs", default=3, show_default=True, help="How many pairs of runs to time.")
+@click.option("--sort-sizes", metavar="SIZE,...", default="1GB", show_default=True, help="How many bytes of records.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often each peer runs, beside ours."
+)
+@click.option("--once", default=30.0, show_default=True, help="Seconds; who takes longer does not run again.")
 @click.option("--only", metavar="NAME,...", help="Of the others, these alone.")
 @click.option("--python", metavar="FILE", help="A Python that has the others installed.  [default: this one]")
-@click.option("--workers", default=2, show_default=True, help="How many processes count.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="How many processes, or threads, work."
+)
 @click.option("--timeout", default=900.0, show_default=True, help="Seconds that one run may take.")
 @_data
-@click.option("--markdown", metavar="FILE", help="Write the tables to this file too.")
+@_markdown
 @_json
+@click.pass_context
 def peers(
+    context: click.Context,
     *,
+    what: str,
     sizes: str,
-    runs: int,
+    sort_sizes: str,
     only: str | None,
-    python: str | None,
-    workers: int,
-    timeout: float,
     data: str | None,
     markdown: str | None,
     as_json: bool,
+    **way: Any,
 ) -> None:
-    """Time whole processes of word counts: this package's, a hand-written one, and other frameworks'."""
-    from benchmarks.peers import compare
+    """Time whole processes of word counts and sorts: this package's, hand-written ones, and other frameworks'."""
+    from benchmarks.page import write_section
+    from benchmarks.peers import compare, page
+    from benchmarks.peers.catalogue import choose
+    from benchmarks.peers.contests import contests
     from mapreduce.sizes import parse_size
 
-    chosen = compare.choose(only.split(",") if only else None)
+    chosen = choose(what.split(","), only.split(",") if only else None)
     report = compare.run(
-        [parse_size(size, "--sizes") for size in sizes.split(",")],
-        chosen,
-        compare.Way(python=python, workers=workers, runs=runs, timeout=timeout),
-        data=data,
+        contests(
+            chosen,
+            [parse_size(size, "--sizes") for size in sizes.split(",")],
+            [parse_size(size, "--sort-sizes") for size in sort_sizes.split(",")],
+            data,
+        ),
+        compare.Way(**way),
+        tell=lambda line: click.echo(line, err=True),
     )
-    sheets = compare.sheets(report)
     if markdown is not None:
-        with open(markdown, "w", encoding="utf-8") as file:
-            file.write("\n".join(sheet.markdown() for sheet in sheets))
+        for name, text in page.sections(report, _command(context, python="PYTHON")):
+            write_section(markdown, name, text)
     if as_json:
         _print_json(report)
     else:
-        for sheet in sheets:
+        for sheet in page.sheets(report):
             sheet.show(_console())
     if problems := compare.problems(report):
         raise click.ClickException("; ".join(problems))
@@ -271,6 +289,18 @@ def compare(
             sheet.show(_console())
     if found := problems(report):
         raise click.ClickException("; ".join(found))
+
+
+def _command(context: click.Context, **shown: str) -> str:
+    """The command as it was given; `shown` says what is told instead of an option's value."""
+    words = [context.command_path]
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("data", "as_json"):
+            value = context.params[name]
+            words += [option.opts[0]] if value is True else [option.opts[0], shown.get(name, str(value))]
+    return " ".join(words)
 
 
 def _console() -> Console:
