@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -14,6 +15,8 @@ from driver.cli import with_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _json = click.option("--json", "as_json", is_flag=True, help="Print a document for machines instead of tables.")
 _data = click.option(
     "--data",
@@ -21,6 +24,22 @@ _data = click.option(
     help="Where generated text is kept.  [default: $BENCHMARK_DATA, else ~/.cache/mapreduce/bench]",
 )
 _markdown = click.option("--markdown", metavar="FILE", help="Write the tables into this page too.")
+
+
+def _places(command: F) -> F:
+    """Give a command the options that name stores to compare."""
+    options: list[Callable[[F], F]] = [
+        click.option("--s3", metavar="URL", help="An S3 store to compare: s3://bucket/prefix."),
+        click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
+        click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+        click.option("--redis", metavar="URL", multiple=True, help="A Redis to compare; may be given several times."),
+        click.option(
+            "--local-services", is_flag=True, help="Start a SeaweedFS (S3) and a Valkey or Redis, and compare these."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -96,6 +115,52 @@ def terasort(
         terasort.show(report, _console())
     if report.problem:
         raise click.ClickException(report.problem)
+
+
+@bench.command()
+@click.option("--size", metavar="SIZE", default="1GB", show_default=True, help="How many bytes of records.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to sort.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that sort.")
+@_places
+@_data
+@_markdown
+@_json
+@click.pass_context
+def terasort_stores(
+    context: click.Context,
+    *,
+    size: str,
+    s3: str | None,
+    redis: tuple[str, ...],
+    endpoint_url: str | None,
+    profile: str | None,
+    local_services: bool,
+    markdown: str | None,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Sort through several shuffle stores, and tell what that takes beyond the way of the bytes.
+
+    A folder is compared always; the efficiency of the others is told as a share of its own.
+    """
+    from benchmarks import terasort_stores
+    from benchmarks.compare.run import gather, name_places
+    from benchmarks.page import write_section
+    from mapreduce.sizes import parse_size
+
+    bytes_in = parse_size(size, "--size")
+    named = name_places(s3, redis, endpoint_url=endpoint_url, profile=profile)
+    with gather(named, local=local_services) as (places, absent):
+        report = terasort_stores.run(places, bytes_in, absent=absent, tell=_tell, **how)
+    if markdown is not None:
+        command = _command(context, s3="URL", redis="URL", endpoint_url="URL", profile="NAME")
+        write_section(markdown, "terasort stores", terasort_stores.page_section(report, command))
+    if as_json:
+        _print_json(report)
+    else:
+        terasort_stores.sheet(report).show(_console())
+    if problems := terasort_stores.problems(report):
+        raise click.ClickException("; ".join(problems))
 
 
 @bench.command()
@@ -180,7 +245,7 @@ def peers(
             data,
         ),
         compare.Way(**way),
-        tell=lambda line: click.echo(line, err=True),
+        tell=_tell,
     )
     if markdown is not None:
         for name, text in page.sections(report, _command(context, python="PYTHON")):
@@ -195,11 +260,7 @@ def peers(
 
 
 @bench.command()
-@click.option("--s3", metavar="URL", help="An S3 store to compare: s3://bucket/prefix.")
-@click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]")
-@click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]")
-@click.option("--redis", metavar="URL", multiple=True, help="A Redis to compare; may be given several times.")
-@click.option("--local-services", is_flag=True, help="Start a SeaweedFS (S3) and a Valkey or Redis, and compare these.")
+@_places
 @click.option("--parts", metavar="NAME,...", help="Of the comparison, these parts alone.")
 @click.option("--text", metavar="SIZE", default="20MB", show_default=True, help="How much text has its words counted.")
 @click.option(
@@ -271,7 +332,7 @@ def compare(
     )
     named = compare_.name_places(s3, redis, endpoint_url=endpoint_url, profile=profile)
     with compare_.gather(named, local=local_services) as (places, absent):
-        report = compare_.run(places, way, absent=absent, data=data, tell=lambda line: click.echo(line, err=True))
+        report = compare_.run(places, way, absent=absent, data=data, tell=_tell)
     tables = sheets(report)
     document = {"tables": [dataclasses.asdict(sheet) for sheet in tables]}
     if output is not None:
@@ -289,6 +350,10 @@ def compare(
             sheet.show(_console())
     if found := problems(report):
         raise click.ClickException("; ".join(found))
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _command(context: click.Context, **shown: str) -> str:
