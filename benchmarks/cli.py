@@ -125,9 +125,7 @@ def terasort(
 @_data
 @_markdown
 @_json
-@click.pass_context
 def terasort_stores(
-    context: click.Context,
     *,
     size: str,
     s3: str | None,
@@ -153,7 +151,7 @@ def terasort_stores(
     with gather(named, local=local_services) as (places, absent):
         report = terasort_stores.run(places, bytes_in, absent=absent, tell=_tell, **how)
     if markdown is not None:
-        command = _command(context, s3="URL", redis="URL", endpoint_url="URL", profile="NAME")
+        command = _command(s3="URL", redis="URL", endpoint_url="URL", profile="NAME")
         write_section(markdown, "terasort stores", terasort_stores.page_section(report, command))
     if as_json:
         _print_json(report)
@@ -216,9 +214,7 @@ def memory(size: str, memory: str, workers: int | None, data: str | None, *, as_
 @_data
 @_markdown
 @_json
-@click.pass_context
 def peers(
-    context: click.Context,
     *,
     what: str,
     sizes: str,
@@ -248,7 +244,7 @@ def peers(
         tell=_tell,
     )
     if markdown is not None:
-        for name, text in page.sections(report, _command(context, python="PYTHON")):
+        for name, text in page.sections(report, _command(python="PYTHON")):
             write_section(markdown, name, text)
     if as_json:
         _print_json(report)
@@ -356,8 +352,9 @@ def _tell(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _command(context: click.Context, **shown: str) -> str:
-    """The command as it was given; `shown` says what is told instead of an option's value."""
+def _command(**shown: str) -> str:
+    """The command that runs, as it was given; `shown` says what is told instead of an option's value."""
+    context = click.get_current_context()
     words = [context.command_path]
     for option in context.command.params:
         name = option.name or ""

@@ -22,7 +22,7 @@ def load(paths: Sequence[str]) -> Rows:
     done = 0
     for path in paths:
         with open(path, "rb") as file:
-            done += file.readinto(memoryview(data)[done : done + os.path.getsize(path)])
+            done += file.readinto(data[done : done + os.path.getsize(path)].data)
     return data.reshape(-1, _RECORD)
 
 
