@@ -15,7 +15,8 @@ _MEASURED = """\
 Whole processes, from the start of the interpreter to its exit: start-up of sessions and clusters is part of it. The
 input is in the page cache, the output goes to a local folder, and all get {workers} processes or threads. Whoever is
 compared runs beside this package, in turns. *Times ours* is the ratio of seconds within such runs, its median and its
-least and most; it is above 1 where ours is faster. Who took longer than {once:g} s ran once.
+least and most; it is above 1 where ours is faster. Who took longer than {once:g} s ran once. *CPU* lacks what daemons
+keep to themselves of their children, as some of Ray's and Spark's do.
 
 """
 _WORK = {
