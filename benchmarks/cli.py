@@ -368,7 +368,9 @@ def _command(**shown: str) -> str:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    # A file has no width, and the widest tables have a dozen columns.
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def _print_json(report: Any, **more: Any) -> None:
