@@ -49,7 +49,7 @@ def arrow_array(column: Any) -> Any:
         found = column if isinstance(column, pa.Array) else pa.array(column)
     elif hasattr(column, "__arrow_c_stream__"):
         chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array(column)
-        found = pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+        found = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
     elif getattr(column, "ndim", 1) == 2 and column.dtype == "u1":
         width = column.shape[1]
         found = pa.Array.from_buffers(pa.binary(width), len(column), [None, pa.py_buffer(column.tobytes())])
