@@ -14,8 +14,9 @@ from mapreduce.formats.base import InputFormat, Segment, check_size
 from mapreduce.formats.compression import is_compressed
 from mapreduce.objectstore import ObjectStore
 
-# Bytes of a batch, about, where the file leaves its size to its reader.
-_BATCH = 16 << 20
+# Bytes and rows of a batch, at most about, where the file leaves its size to its reader: of what is said once and
+# referred to often, bytes tell little.
+_BATCH, _MOST = 16 << 20, 1 << 18
 # Records given one by one are made of so many rows at a time.
 _ROWS = 1024
 
@@ -117,14 +118,24 @@ class ParquetInput(_ColumnarInput):
     def _batches(self, file: Any, segment: Segment) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(file) as reader:
+        with pq.ParquetFile(file, pre_buffer=True) as reader:  # adjacent columns by one request
             names = self._chosen(reader.schema_arrow.names, segment.url)
             for number in _pieces(segment, reader.num_row_groups):
-                group = reader.metadata.row_group(number)
-                rows = max(1, group.num_rows * _BATCH // max(1, group.total_byte_size))
+                rows = _rows(reader.metadata.row_group(number), names)
                 # One thread: each processor has a worker of its own.
                 for batch in reader.iter_batches(rows, [number], names, use_threads=False):
                     yield batch if names is None else batch.select(names)
+
+
+def _rows(group: Any, names: list[str] | None) -> int:
+    """How many rows of a row group are a batch, of the columns of these names."""
+    chunks = map(group.column, range(group.num_columns))
+    size = sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if names is None or chunk.path_in_schema.partition(".")[0] in names
+    )
+    return max(1, min(_MOST, group.num_rows * _BATCH // max(1, size)))
 
 
 def _pieces(segment: Segment, count: int) -> range:

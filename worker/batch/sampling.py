@@ -57,6 +57,8 @@ def _batches(context: Context) -> Any:
         if kind == "segment":
             left = most
             for batch in read_batches(context, Segment(*fields)):
+                if most and is_arrow(batch):
+                    batch = spread(batch, left)  # noqa: PLW2901 - the rest is not looked at
                 yield batch
                 left -= len(batch.keys if isinstance(batch, Block) else batch)
                 if most and left <= 0:
