@@ -30,9 +30,9 @@ class Groups(NamedTuple):
     start on; so np.add.reduceat(values, starts) sums each group's.
 
     Attributes:
-        keys: g different keys in sorted order.
+        keys: g different keys in sorted order; an array of NumPy, or of pyarrow where the mapper yields such.
         starts: where the values of each begin, shape (g,), int64.
-        values: n values.
+        values: n values; an array of NumPy or pyarrow.
     """
 
     keys: Any

@@ -237,6 +237,29 @@ def test_sorted_input_makes_even_parts(tmp_path: Path, mapper: Any) -> None:
     assert max(counts) <= 1.5 * 5_000
 
 
+class Keyed(BatchMapper[Any]):
+    """Values under their keys."""
+
+    def map_batch(self, batch: Any) -> Iterator[Block]:
+        yield Block(batch["key"], batch["value"])
+
+
+@pytest.mark.parametrize("memory", [200_000_000, 1_000_000_000])
+@pytest.mark.process
+@pytest.mark.slow
+def test_partitions_larger_than_memory(tmp_path: Path, memory: int) -> None:
+    """What memory does not hold is sorted on disk."""
+    noise = np.random.default_rng(3).integers(0, 256, (600_000, 100), np.uint8)
+    keys, values = ([row.tobytes() for row in part] for part in (noise[:, :10], noise[:, 10:]))
+    pq.write_table(pa.table({"key": keys, "value": values}), tmp_path / "in", row_group_size=50_000)
+    job: AnyJob = Job(mapper=Keyed(), reducer=Same(), input_format="parquet", order="sorted")
+    with Driver(storage=tmp_path / "storage", memory=memory, workers=2) as driver:
+        result = driver.run(job, tmp_path / "in", partitions=2)
+        assert list(result) == sorted(zip(keys, values, strict=True))
+    assert (result.rounds[-1].spilled > 0) == (memory < 500_000_000)
+    assert result.metrics["peak_memory"] < 1.1 * memory
+
+
 def test_values_in_order(driver: Driver, tmp_path: Path, sales: Any) -> None:
     """The values of a key come in the order that the job declares."""
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from mapreduce.arrow.keys import sort_indices
 from mapreduce.blocks import Block
 from mapreduce.errors import KeyTypeError
+from mapreduce.ranges import kind_of
 from worker.batch.columns import join_blocks
 
 # What Arrow calls the combiners that it has.
@@ -78,13 +79,13 @@ class ArrowHeld:
         Raises:
             KeyTypeError: its columns are of other types than those before.
         """
-        kinds = tuple(str(getattr(column, "type", "no column of Arrow")) for column in block)
+        kinds = f"keys ({kind_of(block.keys)})", f"values ({kind_of(block.values)})"
         if self._kinds is not None and kinds != self._kinds:
             raise KeyTypeError(
                 f"blocks of {' and '.join(self._kinds)} cannot be sorted with blocks of {' and '.join(kinds)}: yield"
                 " keys of one type, and values of one type, from all batches"
             )
-        self._kinds = kinds[0], kinds[1]
+        self._kinds = kinds
         size = block.keys.nbytes + block.values.nbytes
         if self._blocks and self._size + size > self._most:
             return False
