@@ -46,7 +46,7 @@ def checksums_of_texts(
         state[least:left] = _step(state[least:left], data[starts[least:left] + place])
     for number in range(least):
         start = int(starts[number])
-        state[number] = ~np.uint32(crc32(data[start : start - int(falling[number])], crc32(prefix)))
+        state[number] = ~np.uint32(crc32(data.data[start : start - int(falling[number])], crc32(prefix)))
     found = np.empty(len(starts), np.uint32)
     found[order] = ~state
     return found

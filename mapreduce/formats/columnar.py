@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from operator import methodcaller
 from typing import Any
 
 from mapreduce.errors import ConfigError, InputError
@@ -65,6 +66,7 @@ class _ColumnarInput(InputFormat[Any]):
             if batch is None:
                 return
             yield batch
+            del batch  # lest it is held while the next is made
 
     @abstractmethod
     def _batches(self, file: Any, segment: Segment) -> Iterator[Any]:
@@ -96,14 +98,11 @@ class ArrowInput(_ColumnarInput):
         if magic == b"ARROW1":
             with pa.ipc.open_file(file) as reader:
                 names = self._chosen(reader.schema.names, segment.url)
-                for number in _pieces(segment, reader.num_record_batches):
-                    batch = reader.get_batch(number)
-                    yield batch if names is None else batch.select(names)
-        elif segment.start == 0:
+                yield from _select(map(reader.get_batch, _pieces(segment, reader.num_record_batches)), names)
+        elif _pieces(segment, 1):
             with pa.ipc.open_stream(file) as reader:
                 names = self._chosen(reader.schema.names, segment.url)
-                for batch in reader:
-                    yield batch if names is None else batch.select(names)
+                yield from _select(reader, names)
 
 
 class ParquetInput(_ColumnarInput):
@@ -123,19 +122,24 @@ class ParquetInput(_ColumnarInput):
             for number in _pieces(segment, reader.num_row_groups):
                 rows = _rows(reader.metadata.row_group(number), names)
                 # One thread: each processor has a worker of its own.
-                for batch in reader.iter_batches(rows, [number], names, use_threads=False):
-                    yield batch if names is None else batch.select(names)
+                yield from _select(reader.iter_batches(rows, [number], names, use_threads=False), names)
+
+
+def _select(batches: Iterable[Any], names: list[str] | None) -> Iterable[Any]:
+    """The columns of these names, in this order, of each batch."""
+    return batches if names is None else map(methodcaller("select", names), batches)
 
 
 def _rows(group: Any, names: list[str] | None) -> int:
     """How many rows of a row group are a batch, of the columns of these names."""
     chunks = map(group.column, range(group.num_columns))
-    size = sum(
+    size: int = sum(
         chunk.total_uncompressed_size
         for chunk in chunks
         if names is None or chunk.path_in_schema.partition(".")[0] in names
     )
-    return max(1, min(_MOST, group.num_rows * _BATCH // max(1, size)))
+    count: int = group.num_rows
+    return max(1, min(_MOST, count * _BATCH // max(1, size)))
 
 
 def _pieces(segment: Segment, count: int) -> range:

@@ -105,7 +105,8 @@ def test_groups(keys: list[Any], size: int) -> None:
         block(keys[at : at + size], list(range(at, min(at + size, len(keys))))) for at in range(0, len(keys), size)
     ]
     found: list[Any] = []
-    for some, starts, those in groups_of(iter(blocks), 1000):
+    groups: Iterator[Any] = groups_of(iter(blocks), 1000)
+    for some, starts, those in groups:
         ends = [*starts[1:].tolist(), len(those)]
         found += [
             (key, those[start:end].to_pylist())

@@ -34,8 +34,8 @@ def array_block(block: Any, stage: str) -> Block:
         return Block(canonical_arrow(keys), values)
     if not isinstance(keys, np.ndarray) or not isinstance(values, np.ndarray):
         raise TypeError(
-            f"{stage} must yield blocks whose keys and values are arrays (NumPy, Arrow), for a reducer of arrays; not"
-            f" {type(keys).__name__} and {type(values).__name__}"
+            f"{stage} must yield blocks whose keys and values are NumPy arrays, or columns of Arrow, for a reducer of"
+            f" arrays; not {type(keys).__name__} and {type(values).__name__}"
         )
     if values.dtype.hasobject or not values.dtype.itemsize:
         raise TypeError(f"{stage} yielded values of dtype {values.dtype}: arrays that are shuffled hold plain data")
@@ -63,7 +63,7 @@ def any_block(block: Any, stage: str) -> Block:
 def take(column: Array, order: Array) -> Array:
     """The items of `column` at the places `order`."""
     if is_arrow(column):
-        taken: Array = column.take(order)  # type: ignore[attr-defined]  # of pyarrow
+        taken: Array = column.take(order)
         return taken
     if column.ndim > 1 and column.flags.c_contiguous:  # whole items at a time
         items = np.take(_items(column), order, mode="clip")

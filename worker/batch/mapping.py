@@ -49,7 +49,7 @@ def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
             _map(context, Scatter(context, arena.add).add)
             return context.write(arena.finish()), None
     sink = record_sink(context)
-    scatter = Scatter(context, _sharing(sink, context.budget.block)) if _keeps_arrow(context.stages) else None
+    scatter = Scatter(context, _sharing(sink)) if _keeps_arrow(context.stages) else None
 
     def add(block: Any, stage: str) -> None:
         keys, values = found = any_block(block, stage)
@@ -73,16 +73,9 @@ def _keeps_arrow(stages: Stages) -> bool:
     )
 
 
-def _sharing(sink: Sink, size: int) -> Put:
-    """What puts records into a sink, in blocks of about `size` bytes."""
-
-    def put(partition: int, whole: Block, order: Array) -> None:
-        each = max(1, (whole.keys.nbytes + whole.values.nbytes) // len(whole.keys))
-        step = max(1, size // each)
-        for start in range(0, len(order), step):
-            sink.add_share(partition, *take_block(whole, order[start : start + step]))
-
-    return put
+def _sharing(sink: Sink) -> Put:
+    """What puts records into a sink."""
+    return lambda partition, whole, order: sink.add_share(partition, *take_block(whole, order))
 
 
 def _map(context: Context, give: Take) -> None:
@@ -153,6 +146,7 @@ class Scatter:
         self._partitions = payload.partitions
         self._combiner = None if stages.combiner is None else array_combiner(stages.combiner)
         self._put = put
+        self._size = context.budget.block
 
     def add(self, block: Any, stage: str) -> None:
         """Take in a block that `stage` yielded."""
@@ -164,8 +158,14 @@ class Scatter:
         found = partition_array(self._partitioner, whole.keys, self._partitions)
         small = found.astype(np.min_scalar_type(self._partitions - 1), copy=False)  # so that sorting is by radix
         order = np.argsort(small, kind="stable")
-        start = 0
+        step, end = self._step(whole), 0
         for partition, count in enumerate(np.bincount(small, minlength=self._partitions).tolist()):
-            if count:
-                self._put(partition, whole, order[start : start + count])
-            start += count
+            start, end = end, end + count
+            for begin in range(start, end, step):
+                self._put(partition, whole, order[begin : min(end, begin + step)])
+
+    def _step(self, whole: Block) -> int:
+        """How many records of `whole` to put into a block, at most: all but of Arrow, which is copied on the way."""
+        if not is_arrow(whole.values):
+            return len(whole.keys)
+        return max(1, len(whole.keys) * self._size // max(1, whole.keys.nbytes + whole.values.nbytes))
