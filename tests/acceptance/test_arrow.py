@@ -27,6 +27,7 @@ from mapreduce import (
     Reducer,
     TaskError,
 )
+from tests.services import s3_servers
 
 AnyJob = Job[Any, Any, Any, Any, Any]
 CITIES = ["Oslo", "Århus", "", None, "Rome", "a much longer name of a city than others have"]
@@ -156,6 +157,24 @@ def test_in_processes(tmp_path: Path, sales: Any) -> None:
     job: AnyJob = Job(mapper=Amounts(), combiner=sum, reducer=Total(), input_format="parquet")
     with Driver(storage=tmp_path / "storage", split_size=20_000) as driver:
         assert dict(driver.run(job, tmp_path / "in", partitions=3)) == totals(sales)
+
+
+@pytest.mark.process
+def test_on_s3(tmp_path: Path, sales: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file on an object store is read by few ranges, and columns are shuffled through it."""
+    server = s3_servers.seaweedfs()
+    s3_servers.use(server.key, monkeypatch)
+    place = s3_servers.place()
+    bucket, _, prefix = place.partition("/")
+    server.client().upload_file(str(tmp_path / "in" / "a"), bucket, f"{prefix}/in/a")
+    reads = ParquetInput(columns=["city", "amount"])
+    job: AnyJob = Job(mapper=Amounts(), combiner=sum, reducer=Total(), input_format=reads)
+    places = {"shuffle": f"s3://{place}/shuffle", "endpoint_url": server.endpoint}
+    with Driver(storage=tmp_path / "storage", workers=1, **places) as driver:  # type: ignore[arg-type]
+        result = driver.run(job, f"s3://{place}/in/", partitions=2)
+    assert dict(result) == totals(sales[:4_500])
+    # The file's end, and each of its nine row groups.
+    assert result.rounds[0].requests["get"] <= 3 + 9 + 2
 
 
 def test_columns_and_pairs_meet(driver: Driver, tmp_path: Path, sales: Any) -> None:

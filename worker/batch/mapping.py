@@ -168,4 +168,5 @@ class Scatter:
         """How many records of `whole` to put into a block, at most: all but of Arrow, which is copied on the way."""
         if not is_arrow(whole.values):
             return len(whole.keys)
-        return max(1, len(whole.keys) * self._size // max(1, whole.keys.nbytes + whole.values.nbytes))
+        size: int = whole.keys.nbytes + whole.values.nbytes
+        return max(1, len(whole.keys) * self._size // max(1, size))
