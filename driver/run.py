@@ -134,7 +134,7 @@ class JobRun:
         size = sum(file.size for file in files)
         reads = input_format(self._jobs[0].input_format)
         if self._jobs[0].batched and not reads.batched:
-            raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, or text")
+            raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, text, or columns")
         for file in files:
             reads.check(file.url, file.size)
         self._check(size, any(job.reducer is not None for job in self._jobs))
