@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 
@@ -15,6 +17,6 @@ if __name__ == "__main__":
     rows = load(given.files)
     database = duckdb.connect(config={"threads": given.workers})
     database.register("records", pa.table({"key": column(rows[:, :10]), "record": column(rows)}))
-    found = database.execute("SELECT record FROM records ORDER BY key")
+    found: Any = database.execute("SELECT record FROM records ORDER BY key").to_arrow_reader(100_000)
     with open(part(given.output), "wb") as file:
-        file.writelines(joined(batch.column(0)) for batch in found.to_arrow_reader(100_000))
+        file.writelines(joined(batch.column(0)) for batch in found)
