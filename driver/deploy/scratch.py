@@ -14,7 +14,7 @@ from driver.deploy.deployment import Deployment
 from driver.deploy.errors import DeployError
 from driver.deploy.policy import FAILURES
 
-# Ids of jobs, as `driver.run` makes them: a date, a time, and letters.
+# Ids of jobs, as `driver.means` makes them: a date, a time, and letters.
 _JOB = r"\d{8}-\d{6}-[0-9a-f]{8}"
 _BATCH = 1000
 
