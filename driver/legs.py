@@ -166,7 +166,7 @@ class Legs:
                 shuffle=means.shuffle.url if leg.partitions else "",
                 partitions=leg.partitions,
                 row=row,
-                memory=settings.memory,
+                memory=means.memory,
                 access=settings.worker_access.to_json(),
                 **{**leg.shipped, "output": output},
             )

@@ -17,6 +17,7 @@ from driver.settings import Settings
 from driver.shipping import Shipping
 from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
+from mapreduce.sizes import format_size
 from shuffle import open_shuffle
 
 
@@ -81,11 +82,28 @@ class Means:
             size: of the input, in bytes.
             shuffles: whether the shuffle store will be used.
         """
+        self._check_memory()
         self.storage.check()
         within = self.shuffle.url.startswith(f"{self.storage.url}/") and self.storage.free() is None
         if shuffles and not within:
             for text in self.shuffle.check(size):
                 self.warn(text)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that one worker may use."""
+        memory = self.executor.surroundings().memory or self.settings.memory
+        assert memory is not None, "executors without a memory of their own have the settings'"
+        return memory
+
+    def _check_memory(self) -> None:
+        wanted, has = self.settings.memory, self.executor.surroundings().memory
+        # Up to a tenth may be units, and what the function's runtime needs.
+        if wanted is not None and has is not None and abs(wanted - has) > has / 10:
+            self.warn(
+                f"memory: it is set to {format_size(wanted)}, but workers have what their function has,"
+                f" {format_size(has)}: `mapreduce deploy --memory` changes that"
+            )
 
     def open_output(self, url: str) -> None:
         """Have the output folder, which is empty, or may be overwritten."""

@@ -113,7 +113,7 @@ def _splits(
 ) -> list[list[Segment]]:
     split_size = means.settings.split_size
     if _sorts_arrays(job):  # what a map task makes of its split stays in memory
-        split_size = min(split_size, means.settings.memory // 4)
+        split_size = min(split_size, means.memory // 4)
     return plan_splits(files, reads, split_size, width(size, means.executor.share, means.settings.workers))
 
 
@@ -126,7 +126,7 @@ def _partitions(means: Means, job: AnyJob, given: int | None, size: int) -> int:
         return chosen
     workers = width(size, means.executor.share, means.settings.workers)
     # A partition of arrays is sorted as one, so it should fit well into memory.
-    share = min(_BYTES_PER_PARTITION, means.settings.memory // 8) if _sorts_arrays(job) else _BYTES_PER_PARTITION
+    share = min(_BYTES_PER_PARTITION, means.memory // 8) if _sorts_arrays(job) else _BYTES_PER_PARTITION
     return workers * max(1, -(-size // (share * workers)))
 
 

@@ -108,6 +108,13 @@ class JobRun:
         elif not means.settings.keep_intermediates:
             keys = [part.key for part in parts if part.key]
             forget = Forget(means.settings.storage, means.access, keys, means.notebook)
+        told = report(
+            legs.rounds,
+            means.storage.requests,
+            size=legs.course.size,
+            memory=means.memory,
+            seconds=time.monotonic() - began,
+        )
         return Result(
             job=means.job,
             output="" if means.output is None else means.output.url,
@@ -116,7 +123,7 @@ class JobRun:
             seal=means.seal,
             output_format=reads_back,
             forget=forget,
-            **report(legs.rounds, means.storage.requests, legs.course.size, time.monotonic() - began),
+            **told,
         )
 
     @property

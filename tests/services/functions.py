@@ -14,9 +14,11 @@ import boto3
 
 from driver.lambda_local import RUNTIME, LambdaLocal
 from tests.services.s3_servers import BUCKET, S3Server
+from worker.veil import KEY
 
 ROOT = Path(__file__).parents[2]
 NAME = "mapreduce"
+FUNCTION_KEY = "the key of the function of tests"
 
 
 class Functions(NamedTuple):
@@ -39,7 +41,7 @@ class Functions(NamedTuple):
             Role="arn:aws:iam::000000000000:role/any",
             Code={"ZipFile": archive.getvalue()},
             # Tests are no packages that a job would ship.
-            Environment={"Variables": {"PYTHONPATH": str(ROOT)}},
+            Environment={"Variables": {"PYTHONPATH": str(ROOT), KEY: FUNCTION_KEY}},
             MemorySize=memory,
             Timeout=timeout,
         )
