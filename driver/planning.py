@@ -59,7 +59,15 @@ def begin(
     means.written += [driver_key(means.job), cancel_key(means.job)]
     means.pulse.begin(title, outline(len(splits), counts))
     legs = _ship(means, jobs, code, counts)
-    means.ship.description(jobs, files=len(files), size=size, splits=len(splits), partitions=counts, output=output)
+    means.ship.description(
+        jobs,
+        files=len(files),
+        size=size,
+        splits=len(splits),
+        partitions=counts,
+        output=output,
+        libraries=legs[0].shipped["libraries"],
+    )
     course = Course(
         job=means.job,
         title=title,

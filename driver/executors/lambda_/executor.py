@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from driver.executors.base import Ended, Executor, Surroundings
 from driver.executors.lambda_.checks import check_function, check_size
