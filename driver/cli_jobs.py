@@ -166,7 +166,7 @@ def _show(found: Sequence[Abandoned], unused: Sequence[Unused]) -> None:
         for text in one.notices:
             click.echo(f"  {text}")
     for bundle in unused:
-        used = f"last needed {bundle.used}" if bundle.used else "nobody knows since when"
+        used = f"last needed {bundle.used}" if bundle.used else "it is not known when they were last needed"
         click.echo(f"libraries {bundle.digest}: {format_size(bundle.size)}, {used}")
 
 

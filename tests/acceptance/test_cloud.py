@@ -232,10 +232,11 @@ def test_data_stays(cloud: Cloud) -> None:
     assert cloud.deploy("--arch", ARCH)[0] == 0
     bucket = cloud.outputs_of_the_stack()["Bucket"]
     job, stranger = "mapreduce/jobs/20260101-000000-0123abcd/job.json", "mapreduce/jobs/notes.txt"
-    for key in (job, stranger, "other"):
+    bundle = f"mapreduce/bundles/{'0' * 64}"
+    for key in (job, stranger, bundle, f"{bundle}.used", "other"):
         cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"12")
     _, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes")
-    assert f"left: the bucket {bucket} holds 3 objects (6 B), and stays" in errors
+    assert f"left: the bucket {bucket} holds 5 objects (10 B), and stays" in errors
 
     code, _, errors = cloud.deploy("--arch", ARCH, "--bucket", bucket)
     assert (code, "add Scratch" in errors) == (0, False), errors
