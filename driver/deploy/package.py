@@ -6,6 +6,7 @@ so it is known without building; the digest is that of the archive, and names th
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import tempfile
@@ -54,6 +55,16 @@ class Package(NamedTuple):
     data: bytes
     digest: str
     unpacked: int
+
+    @property
+    def sha256(self) -> str:
+        """The digest, as AWS's services write it."""
+        return base64_digest(self.digest)
+
+
+def base64_digest(digest: str) -> str:
+    """A digest in base64, from hexadecimal."""
+    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def fingerprint(platform: Platform, libraries: Sequence[str] = ()) -> str:

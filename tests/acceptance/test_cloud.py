@@ -6,10 +6,12 @@ The account is ministack's, which checks signatures and policies: whoever deploy
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import platform
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,8 @@ import pytest
 
 from driver.cli import main
 from driver.deploy.deployment import Deployment
-from driver.deploy.permissions import for_deploying
+from driver.deploy.permissions import for_deploying, for_functions
+from tests.driver.wheels import required, wheel
 from tests.services.redis_servers import PASSWORD, secured
 from tests.services.s3_servers import REGION, S3Server, ministack, use
 from worker.veil import KEY
@@ -246,13 +249,24 @@ def test_data_stays(cloud: Cloud) -> None:
     assert set(cloud.objects(f"s3://{bucket}")) == {stranger, "other"}
 
 
-# Statements of the role that a job cannot do without; and those that Lambda itself uses, that tell an absent
-# object from a forbidden one, or that only jobs with bundles need: the emulator lets these pass.
-NEEDED = {"WriteJobs", "ReadInputs", "WriteOutputs"}
-UNSEEN = {"ReadBundles", "ListScratch", "ListInputs", "ListOutputs", "WriteFailures", "SeeFailures", "WriteLogs"}
+def test_code_that_somebody_replaced(cloud: Cloud) -> None:
+    """A function whose code is not what was deployed is noticed, whoever changed it and where."""
+    assert cloud.deploy("--arch", ARCH)[0] == 0
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("worker/handler.py", "def handle(event, context): ...")
+    cloud.client("lambda").update_function_code(FunctionName=cloud.name, ZipFile=other.getvalue())
+    code, output, _ = cloud.cli("status", "--name", cloud.name)
+    assert (code, "Function: code: " in output) == (1, True)
 
 
-def test_role_of_the_function(cloud: Cloud) -> None:
+# Statements of the role that a job with libraries cannot do without; and those that Lambda itself uses, or that
+# tell an absent object from a forbidden one: the emulator lets these pass.
+NEEDED = {"WriteJobs", "ReadInputs", "WriteOutputs", "ReadBundles"}
+UNSEEN = {"ListScratch", "ListInputs", "ListOutputs", "WriteFailures", "SeeFailures", "WriteLogs"}
+
+
+def test_role_of_the_function(cloud: Cloud, tmp_path: Path) -> None:
     """A job needs what its role allows: without one of the statements it fails, and says what was refused."""
     cloud.deploy("--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs)
     iam = cloud.client("iam")
@@ -266,7 +280,9 @@ def test_role_of_the_function(cloud: Cloud) -> None:
 
     # Who waits for the answer learns of attempts that cannot even write down why they failed; of others Lambda
     # writes that to the bucket, and its emulator does not.
-    once = ("--retries", "0", "--invoke", "request")
+    wheel(tmp_path / "wheels", "greeting_of_tests", "1.0", "")
+    (tmp_path / "requirements.txt").write_text("\n".join(required(tmp_path / "wheels", "greeting-of-tests")))
+    once = ("--retries", "0", "--invoke", "request", "--requirements", "requirements.txt")
     for sid in sorted(NEEDED):
         allow_all_but(sid)
         code, _, errors = run(cloud, f"{cloud.outputs}/{sid}", *once)
@@ -279,4 +295,27 @@ def test_role_of_the_function(cloud: Cloud) -> None:
         told = json.load(answer["Payload"])
         refused[sid] = "AccessDenied" in json.dumps(told["refused"])
     assert refused == {"InvokeItself": True, "": False}
-    assert run(cloud, f"{cloud.outputs}/all")[0] == 0
+    assert run(cloud, f"{cloud.outputs}/all", *once)[0] == 0
+
+
+def test_role_of_the_users(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --role-arn whoever deploys may do nothing with IAM but to pass that role on; the job runs."""
+    iam, name = cloud.client("iam"), f"{cloud.name}-role"
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    wanted = Deployment(name=cloud.name, inputs=(cloud.inputs,), outputs=(cloud.outputs,), role=arn)
+    rights = for_functions(wanted, "aws", REGION, ACCOUNT)
+    iam.put_role_policy(RoleName=name, PolicyName="tasks", PolicyDocument=json.dumps(rights))
+    statements = for_deploying(wanted, "aws", REGION, ACCOUNT)["Statement"]
+    assert [one["Action"] for one in statements if "iam:" in json.dumps(one["Action"])] == [["iam:PassRole"]]
+    use(cloud.server.user(name, *statements), monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.server.endpoint)
+    code, _, errors = cloud.deploy(
+        "--arch", ARCH, "--input", cloud.inputs, "--output", cloud.outputs, "--role-arn", arn
+    )
+    assert code == 0, errors
+    assert run(cloud, cloud.outputs)[0] == 0
+    code, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes", "--delete-data")
+    assert code == 0, errors
+    assert name in {one["RoleName"] for one in iam.list_roles()["Roles"]}
