@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver.bundles import Bundle
+from driver.cli import main
 from driver.libraries import Unused, find_unused, put_bundle, remove_unused
 from mapreduce.objectstore import FolderStore
 from worker.layout import bundle_key, job_key, used_key
@@ -82,3 +83,18 @@ def test_nothing_there(storage: FolderStore) -> None:
     """Without bundles there is nothing to read but the listing."""
     assert find_unused(storage, 0) == []
     assert storage.requests.snapshot()["list"] == 1
+
+
+def test_clean(storage: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command shows bundles that nobody needs, and removes them when it may."""
+    a = put(storage, tmp_path, "a")
+    command = ("clean", "--storage", str(tmp_path / "storage"))
+    said = []
+    for options in ((), ("--yes",), ("--yes",)):
+        with pytest.raises(SystemExit):
+            main([*command, *options])
+        said.append(capsys.readouterr())
+    assert said[0].out == f"libraries {a}: 1 B, last needed 2026-01-01T00:00:00+00:00\n"
+    assert "removed 1 bundles of libraries" in said[1].err
+    assert "there is nothing to remove" in said[2].err
+    assert list(storage.list("")) == []
