@@ -194,7 +194,7 @@ def test_from_nothing_to_a_result_and_back(cloud: Cloud, tmp_path: Path) -> None
     function = cloud.client("lambda").get_function_configuration(FunctionName=cloud.name)
     assert (function["MemorySize"], function["Timeout"], function["Architectures"]) == (512, 60, [ARCH])
     assert cloud.key() == key
-    assert "memory: it is set to 1 GB, but workers have" in same_as_here(cloud, here, "--memory", "1GB")
+    assert "memory: it is set to 1.0 GB, but workers have" in same_as_here(cloud, here, "--memory", "1GB")
 
     bucket = cloud.outputs_of_the_stack()["Bucket"]
     code, _, errors = cloud.cli("destroy", "--name", cloud.name, "--yes")
