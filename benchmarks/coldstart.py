@@ -14,7 +14,7 @@ import json, sys, time
 began = time.perf_counter()
 import worker.handler
 handler = time.perf_counter()
-import blake3, cloudpickle, obstore.store, zstandard
+import blake3, cloudpickle, obstore.store
 import mapreduce.objectstore.s3
 print(json.dumps([handler - began, time.perf_counter() - handler]))
 """

@@ -83,7 +83,18 @@ def resume(job: str, *, as_json: bool, **given: Any) -> None:
     from driver.settings import Settings
 
     noted = read_notebook(Settings.load(given).state, job).get("settings", {})
-    names = ("executor", "workers", "memory", "retries", "timeout", "patience", "function", "region", "invoke")
+    names = (
+        "executor",
+        "storage",
+        "workers",
+        "memory",
+        "retries",
+        "timeout",
+        "patience",
+        "function",
+        "region",
+        "invoke",
+    )
     again = {name: noted[name] for name in names if given.get(name) is None and noted.get(name) is not None}
     known = {field.name for field in dataclasses.fields(Settings)}
     given |= {name: value for name, value in again.items() if name in known}

@@ -213,6 +213,8 @@ def test_places_of_this_machine(service: Functions, given: str, text: Path, root
     with pytest.raises(ConfigError, match=r"shuffle: functions on AWS Lambda cannot reach"):
         Driver(executor="lambda", storage=f"{root}/scratch", shuffle=tmp_path)
     with pytest.raises(ConfigError, match=r"storage: functions on AWS Lambda cannot reach"):
+        Driver(executor="lambda", storage=tmp_path)
+    with pytest.raises(ConfigError, match=r"storage: it is not given, and no stack mapreduce tells of one"):
         Driver(executor="lambda")
     with pytest.raises(ConfigError, match=r"redis_password: a password is not sent to AWS Lambda"):
         Driver(executor="lambda", storage=f"{root}/scratch", shuffle="redis://:sesame@host")

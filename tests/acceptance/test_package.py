@@ -59,7 +59,7 @@ JOBS = """
 """
 # What a map task over S3 loads, beside Python's own library and the function's runtime, and nothing else:
 # a cold start has to wait for it.
-NEEDED = {"mapreduce", "shuffle", "worker", "blake3", "cloudpickle", "obstore", "zstandard"}
+NEEDED = {"mapreduce", "shuffle", "worker", "blake3", "cloudpickle", "obstore"}
 RUNTIME_HAS = {"awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py"}
 
 
@@ -149,6 +149,6 @@ def test_a_cold_start_loads_what_a_task_needs(cloud: Cloud) -> None:
     """What a sandbox has loaded when its first task maps."""
     cloud.put("a line")
     loaded = {line.partition("\t")[0] for line in cloud.run("loaded").splitlines()}
-    known = set(sys.stdlib_module_names) | RUNTIME_HAS | {"__mp_main__", "jobs"}
+    known = set(sys.stdlib_module_names) | RUNTIME_HAS | {"__main__", "jobs"}
     assert loaded >= NEEDED
     assert {name for name in loaded if name.lstrip("_") not in known and name not in known} == NEEDED
