@@ -113,7 +113,7 @@ def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
 
 
 @bench.command()
-@click.option("--tasks", type=click.IntRange(min=1), default=8, show_default=True, help="Reduce tasks.")
+@click.option("--tasks", type=click.IntRange(min=1), default=20, show_default=True, help="Reduce tasks.")
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
 @click.option("--seconds", default=6.0, show_default=True, help="That the slowest map task takes.")
 @_json
