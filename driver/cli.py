@@ -103,7 +103,7 @@ class _Commands(click.Group):
         "demo": "benchmarks.demo:demo",
         **{name: f"driver.cli_jobs:{name}" for name in ("cancel", "clean", "jobs", "logs", "resume")},
         "gensort": "benchmarks.sorting.cli:gensort",
-        "lambda-local": "driver.lambda_local.cli:lambda_local",
+        "lambda-local": "driver.cli_lambda_local:lambda_local",
         "sort": "benchmarks.sorting.sort:sort",
         "valsort": "benchmarks.sorting.cli:valsort",
         **{name: f"driver.deploy.cli:{name}" for name in ("deploy", "destroy", "status")},

@@ -22,6 +22,7 @@ from worker.fused import FusedMap
 # Names in fused code; a mapper that has them too is left alone.
 _OURS = "_mapreduce_"
 _TOTALS, _NEW, _COUNT, _ABSENT = (_OURS + name for name in ("totals", "new", "count", "absent"))
+_TALLY, _LIST, _ITEMS = (_OURS + name for name in ("tally", "list", "items"))
 _KEY, _VALUE = (_OURS + name for name in ("key", "value"))
 # Flags of code objects: what `from __future__` asks for.
 _FUTURE = 0x1FF0000
@@ -99,7 +100,7 @@ def _rewrite(definition: ast.FunctionDef) -> None:
     """
     definition.body = _Additions(definition).statements(definition.body)
     arguments = definition.args
-    arguments.args += [ast.arg(name) for name in (_TOTALS, _NEW, _COUNT, _ABSENT)]
+    arguments.args += [ast.arg(name) for name in (_TOTALS, _NEW, _COUNT, _TALLY, _LIST, _ABSENT)]
     ast.fix_missing_locations(definition)
 
 
@@ -125,7 +126,7 @@ class _Additions:
                 ast.Name(name), items, [ast.Expr(ast.Yield(ast.Tuple([ast.Name(key), ast.Constant(one)])))], []
             ) if name == key and name in self._passing and type(one) is int and one == 1:
                 _refuse_yields(items)
-                return [ast.copy_location(ast.Expr(ast.Call(_name(_COUNT), [items], [])), statement)]
+                return [ast.copy_location(new, statement) for new in _counting(items)]
             case ast.For():
                 _refuse_yields(statement.target, statement.iter)
             case ast.While() | ast.If():
@@ -151,6 +152,17 @@ def _addition(key: ast.expr, value: ast.expr) -> list[ast.stmt]:
     add = ast.Assign([ast.Subscript(_name(_TOTALS), key, ast.Store())], total)
     new = ast.ExceptHandler(_name(_ABSENT), None, [ast.Expr(ast.Call(_name(_NEW), [key, value], []))])
     return [*before, ast.Try([add], [new], [], [])]
+
+
+def _counting(items: ast.expr) -> list[ast.stmt]:
+    """Statements that add 1 to the total of each of `items`: of a list at once, since all of it is in memory."""
+    kind = ast.Attribute(_name(_ITEMS), "__class__", ast.Load())
+    at_once = ast.Expr(ast.Call(_name(_TALLY), [_name(_TOTALS), _name(_ITEMS)], []))
+    in_steps = ast.Expr(ast.Call(_name(_COUNT), [_name(_ITEMS)], []))
+    return [
+        ast.Assign([ast.Name(_ITEMS, ast.Store())], items),
+        ast.If(ast.Compare(kind, [ast.Is()], [_name(_LIST)]), [at_once], [in_steps]),
+    ]
 
 
 def _name(name: str) -> ast.expr:

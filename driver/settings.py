@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -234,6 +233,8 @@ def _config_file(folder: Path) -> tuple[str, dict[str, Any]]:
     for name in CONFIG_FILES:
         path = folder / Path(name).expanduser()
         if path.is_file():
+            import tomllib
+
             try:
                 return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,13 +6,15 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mapreduce.columns import Buffer
 from mapreduce.errors import BlockError
 from mapreduce.objectstore import ObjectStore
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 # What a request is expected to take: this latency, and the bytes at this rate. How much more it
 # takes here is learnt from those that have ended.
@@ -86,6 +88,9 @@ class Fetcher:
         left = deque(ranges)
         if not left:
             return
+        # Imported only where several reads at once pay: it brings much along that a worker's start would feel.
+        from concurrent.futures import ThreadPoolExecutor
+
         pool = ThreadPoolExecutor(self._store.concurrency + _AGAIN, thread_name_prefix="fetch")
         waiting: deque[tuple[Range, float, Future[Buffer]]] = deque()
         held = 0
@@ -123,6 +128,8 @@ class Fetcher:
 
     def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[Buffer]) -> Buffer:
         """What a read gives, or the second one that is begun when the first is slow."""
+        from concurrent.futures import FIRST_COMPLETED, wait
+
         if future.done():
             return future.result()
         # A read that has waited for a thread has not been slow yet; counting from here is on the safe side.

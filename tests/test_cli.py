@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -302,3 +303,21 @@ def test_help_lists_the_commands(cli: Cli) -> None:
 def test_version(cli: Cli) -> None:
     """The version is that of the package."""
     assert cli("--version") == (0, f"mapreduce, version {__version__}\n", "")
+
+
+def test_commands_without_extras() -> None:
+    """Every command shows its help where nothing is installed but what the package requires."""
+    code = """
+import sys
+for name in ("aiohttp", "awslambdaric", "fakeredis", "hypothesis", "matplotlib", "moto", "pyarrow", "pytest"):
+    sys.modules[name] = None
+from driver.cli import commands, main
+for command in ("", *commands.list_commands(None)):
+    try:
+        main([*command.split(), "--help"])
+    except SystemExit as end:
+        assert end.code == 0, command
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: mapreduce lambda-local" in done.stdout

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import marshal
+
+# What Counter.update calls; that itself asks first, for each record, whether it was given a mapping.
+from collections import _count_elements  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from mapreduce.stages import Mapper
 
-#: Takes the mapper, a record, the table's totals, what to call with a new key and its value, what to call with
-#: keys whose values are 1, and KeyError.
-Adder = Callable[
-    [Any, Any, dict[Any, Any], Callable[[Any, Any], None], Callable[[Iterable[Any]], None], type[KeyError]], None
-]
+#: Adds what the mapper yields for a record.
+Adder = Callable[[Any, Any], None]
+
+
+class Totals(Protocol):
+    """A table of totals.
+
+    Attributes:
+        entries: the total of each key.
+    """
+
+    entries: dict[Any, Any]
+
+    def new(self, key: Any, value: Any) -> None:
+        """Take in the first value of a key."""
+
+    def count(self, keys: Iterable[Any]) -> None:
+        """Take in keys that have the value 1 each."""
 
 
 class FusedMap(NamedTuple):
@@ -32,12 +48,14 @@ class FusedMap(NamedTuple):
         """Of code objects."""
         return cls(marshal.dumps(original), marshal.dumps(fused))
 
-    def adder(self, mapper: Mapper[Any, Any, Any]) -> Adder | None:
-        """The function for a mapper here; None if its `map` is another one than the driver's."""
+    def adder(self, mapper: Mapper[Any, Any, Any], totals: Totals) -> Adder | None:
+        """The function for a mapper here, which adds to `totals`; None if its `map` is not the driver's."""
         function: Any = type(mapper).map
         if function.__code__ != marshal.loads(self.original):  # noqa: S302 - it came with the stages, authenticated
             return None
         code = marshal.loads(self.fused)  # noqa: S302 - as above
-        adder: Any = FunctionType(code, function.__globals__)
+        # What it needs are defaults of its arguments behind the record: given so, they cost nothing for each.
+        ours = (totals.entries, totals.new, totals.count, _count_elements, list, KeyError)
+        adder: Any = FunctionType(code, function.__globals__, code.co_name, ours)
         found: Adder = adder
         return found

@@ -148,13 +148,12 @@ class CombiningSink(Sink):
 
     def adding(self, mapper: Mapper[Any, Any, Any], fused: FusedMap | None) -> Callable[[Iterable[Any]], None] | None:
         table = self._table
-        if fused is None or not isinstance(table, SumTable) or (adder := fused.adder(mapper)) is None:
+        if fused is None or not isinstance(table, SumTable) or (adder := fused.adder(mapper, table)) is None:
             return None
-        totals, new, count = table.entries, table.new, table.count
 
         def run(records: Iterable[Any]) -> None:
             for record in records:
-                adder(mapper, record, totals, new, count, KeyError)
+                adder(mapper, record)
             table.look()
 
         return run

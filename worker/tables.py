@@ -118,11 +118,6 @@ class SumTable(Table):
 
     def count(self, keys: Iterable[Any]) -> None:
         """Take in keys that have the value 1 each."""
-        if isinstance(keys, list) and len(keys) <= _STEP:
-            _count_elements(self.entries, keys)
-            if len(self.entries) > self._room:
-                self._grown()
-            return
         keys = iter(keys)
         for key in keys:
             _count_elements(self.entries, chain((key,), islice(keys, _STEP)))

@@ -15,17 +15,21 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import BinaryIO
 
 import mapreduce
 from driver.executors.base import Ended, Executor
+from shuffle.base import AttemptId
 from worker.local import read_frame, write_frame
 from worker.payload import Payload
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(mapreduce.__file__)))
 # -P keeps the working folder and the script's off the path: the user's driver.py must not become ours.
 _START = "import sys; sys.path.append(sys.argv[1]); from worker.local import main; main(*map(int, sys.argv[2:]))"
+
+# Seconds that an attempt which has committed may take to end.
+_LEAVE = 1.0
 
 
 class _Process:
@@ -109,7 +113,8 @@ class LocalExecutor(Executor):
         self._waiting: deque[tuple[Payload, Ended]] = deque()
         self._changed = threading.Condition()
         self._processes: dict[int, _Process] = {}
-        self._running: dict[int, str] = {}
+        self._running: dict[int, AttemptId] = {}
+        self._settled: set[AttemptId] = set()
         self._cancelled: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._home = ""
@@ -120,6 +125,10 @@ class LocalExecutor(Executor):
             self._grow(len(self._waiting))
             self._changed.notify_all()
 
+    def settled(self, attempts: Iterable[AttemptId]) -> None:
+        with self._changed:
+            self._settled.update(attempts)
+
     def warm(self, attempts: int) -> None:
         with self._changed:
             self._grow(attempts)
@@ -128,11 +137,13 @@ class LocalExecutor(Executor):
         with self._changed:
             self._cancelled.add(job)
             self._waiting = deque(item for item in self._waiting if item[0].attempt.job != job)
-            for number, running in self._running.items():
-                if running == job and number in self._processes:
-                    self._processes[number].kill()
-            self._changed.wait_for(lambda: job not in self._running.values())
+            # An attempt that has committed ends by itself in a moment, and its process is of use to the next job.
+            self._kill(job, spared=self._settled)
+            self._changed.wait_for(lambda: not self._of(job), _LEAVE)
+            self._kill(job)
+            self._changed.wait_for(lambda: not self._of(job))
             self._cancelled.discard(job)
+            self._settled = {attempt for attempt in self._settled if attempt.job != job}
 
     def close(self) -> None:
         with self._changed:
@@ -145,6 +156,16 @@ class LocalExecutor(Executor):
             thread.join()
         if self._home:
             shutil.rmtree(self._home, ignore_errors=True)
+
+    def _of(self, job: str) -> list[int]:
+        """The threads that run attempts of a job."""
+        return [number for number, attempt in self._running.items() if attempt.job == job]
+
+    def _kill(self, job: str, spared: Collection[AttemptId] = ()) -> None:
+        """Kill the processes that run attempts of a job, but for some."""
+        for number in self._of(job):
+            if self._running[number] not in spared and number in self._processes:
+                self._processes[number].kill()
 
     def _grow(self, wanted: int) -> None:
         """Have a thread, and soon a process, for each of so many attempts, up to the limit."""
@@ -199,7 +220,8 @@ class LocalExecutor(Executor):
             return None, f"no worker process could be started: {error}"
         with self._changed:
             self._processes[number] = process
-            if self.closed or self._running.get(number) in self._cancelled:
+            attempt = self._running.get(number)
+            if self.closed or (attempt is not None and attempt.job in self._cancelled):
                 process.kill()
         return process, ""
 
@@ -216,5 +238,5 @@ class LocalExecutor(Executor):
             if self.closed:
                 return None
             payload, ended = self._waiting.popleft()
-            self._running[number] = payload.attempt.job
+            self._running[number] = payload.attempt
             return payload, ended

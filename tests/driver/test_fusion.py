@@ -17,7 +17,7 @@ from driver.fusion import fuse
 from mapreduce import Mapper
 from tests.worker.build import Memory
 from worker.budget import Budget
-from worker.fused import Adder
+from worker.fused import Adder, Totals
 from worker.tables import SumTable, Table
 
 FACTOR = 3
@@ -150,11 +150,11 @@ def table(spill: Callable[[Table], None] | None = None, room: int = 0) -> SumTab
     return made
 
 
-def adder_of(mapper: Mapper) -> Adder:
+def adder_of(mapper: Mapper, into: Totals) -> Adder:
     """The fused function, as it arrives."""
     fused = fuse(mapper)
     assert fused is not None
-    adder = pickle.loads(pickle.dumps(fused)).adder(mapper)
+    adder = pickle.loads(pickle.dumps(fused)).adder(mapper, into)
     assert adder is not None
     found: Adder = adder
     return found
@@ -162,11 +162,11 @@ def adder_of(mapper: Mapper) -> Adder:
 
 def run(mapper: Mapper, records: list[str], into: SumTable, *, fused: bool) -> str:
     """Map the records into a table, by one way or the other; returns the error's type."""
-    adder = adder_of(mapper)
+    adder = adder_of(mapper, into)
     try:
         for record in records:
             if fused:
-                adder(mapper, record, into.entries, into.new, into.count, KeyError)
+                adder(mapper, record)
             else:
                 into.add(mapper.map(record))
     except Exception as error:
@@ -204,23 +204,32 @@ def test_spilling(records: list[str]) -> None:
 
 
 def test_items_are_counted_without_the_loop() -> None:
-    """A loop that yields its items with 1 is one call of the table's for each record."""
+    """A loop that yields its items with 1 hands what is no list to the table, at once for each record."""
     calls = []
 
-    def count(keys: Any) -> None:
-        calls.append(list(keys))
+    class Counting(SumTable):
+        def count(self, keys: Any) -> None:
+            calls.append(list(keys))
 
-    mapper = Words()
-    adder_of(mapper)(mapper, "a b a", {}, pytest.fail, count, KeyError)
+    class Pieces(Mapper):
+        def map(self, line: str) -> Iterator[tuple[str, int]]:
+            for piece in iter(line.split()):
+                yield piece, 1
+            for word in line.split():
+                yield word, 1
+
+    into = Counting(Budget(100_000_000, Memory()), lambda full: None)
+    adder_of(Pieces(), into)(Pieces(), "a b a")
     assert calls == [["a", "b", "a"]]
+    assert into.entries == {"a": 2, "b": 1}
 
 
 def test_another_version_of_the_code_is_not_fused() -> None:
     """Where the worker has another `map` than the driver had, it runs that one."""
     fused = fuse(Words())
     assert fused is not None
-    assert fused.adder(Words()) is not None
-    assert fused.adder(Mangled()) is None
+    assert fused.adder(Words(), table()) is not None
+    assert fused.adder(Mangled(), table()) is None
 
 
 def test_errors_show_the_users_lines() -> None:
@@ -237,7 +246,7 @@ def test_errors_show_the_users_lines() -> None:
         into = table()
         try:
             if fused:
-                adder_of(mapper)(mapper, "1 0", into.entries, into.new, into.count, KeyError)
+                adder_of(mapper, into)(mapper, "1 0")
             else:
                 into.add(mapper.map("1 0"))
         except ZeroDivisionError as error:
