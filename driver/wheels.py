@@ -15,7 +15,12 @@ from typing import Any
 from driver.deploy.platforms import Platform
 
 # What of an installed distribution differs from one installation to the next, or nobody needs who runs it.
-_LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+_LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
+
+# What uv is not to add to the names that it finds.
+_TERSE = ("--no-header", "--no-annotate")
+# The minor versions of glibc 2 that uv knows platforms of.
+_UV_KNOWS = (17, 28, *range(31, 41))
 
 
 class WheelError(Exception):
@@ -47,7 +52,7 @@ def resolve(listed: Path, platform: Platform | None) -> list[str]:
         WheelError: it cannot be done.
     """
     if not _has_pip():
-        told = _run([*_installer("compile"), *_options(platform), "--generate-hashes", "--no-header", str(listed)])
+        told = _run([*_installer("compile"), *_options(platform), "--generate-hashes", *_TERSE, str(listed)])
         return sorted(told.replace("\\\n", " ").splitlines())
     with tempfile.TemporaryDirectory(prefix="mapreduce-wheels-") as folder:
         report = Path(folder, "report.json")
@@ -64,6 +69,7 @@ def files(folder: Path) -> dict[str, Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and path.suffix != ".pyc"
+        and path != folder / ".lock"  # uv's
         and not (path.name in _LEFT_OUT and path.parent.suffix == ".dist-info")
     }
 
@@ -91,8 +97,8 @@ def _options(platform: Platform | None) -> list[str]:
     only.append(f"--python-version={platform.python}")
     if _has_pip():
         return [*only, "--implementation=cp", *(f"--platform={tag}" for tag in platform.tags)]
-    newest = platform.tags[0].removeprefix("manylinux_").removesuffix(f"_{platform.machine}")
-    return [*only, f"--python-platform={platform.machine}-manylinux_{newest}"]
+    glibc = max(minor for minor in _UV_KNOWS if f"manylinux_2_{minor}_{platform.machine}" in platform.tags)
+    return [*only, f"--python-platform={platform.machine}-manylinux_2_{glibc}"]
 
 
 def _name(one: dict[str, Any]) -> str:
@@ -105,6 +111,7 @@ def _name(one: dict[str, Any]) -> str:
 def _run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
-        said = "\n".join(line for line in done.stderr.splitlines() if "error" in line.lower()) or done.stderr
+        # Of pip, which also tells of newer versions of itself; uv's error has several lines.
+        said = "\n".join(line for line in done.stderr.splitlines() if "ERROR" in line) or done.stderr
         raise WheelError(said.strip()[-1500:])
     return done.stdout
