@@ -38,7 +38,7 @@ def install(wanted: Sequence[str], platform: Platform | None, folder: Path) -> N
     Raises:
         WheelError: it cannot be done.
     """
-    _run([*_installer("install"), *_options(platform), "--target", str(folder), *wanted])
+    _run([*_installer("install"), *_options(platform), "--target", str(folder), *wanted], platform)
 
 
 def resolve(listed: Path, platform: Platform | None) -> list[str]:
@@ -52,12 +52,12 @@ def resolve(listed: Path, platform: Platform | None) -> list[str]:
         WheelError: it cannot be done.
     """
     if not _has_pip():
-        told = _run([*_installer("compile"), *_options(platform), "--generate-hashes", *_TERSE, str(listed)])
+        told = _run([*_installer("compile"), *_options(platform), "--generate-hashes", *_TERSE, str(listed)], platform)
         return sorted(told.replace("\\\n", " ").splitlines())
     with tempfile.TemporaryDirectory(prefix="mapreduce-wheels-") as folder:
         report = Path(folder, "report.json")
         dry = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", f"{folder}/nowhere"]
-        _run([*_installer("install"), *_options(platform), *dry, "-r", str(listed)])
+        _run([*_installer("install"), *_options(platform), *dry, "-r", str(listed)], platform)
         found: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
     return sorted(map(_name, found))
 
@@ -97,8 +97,12 @@ def _options(platform: Platform | None) -> list[str]:
     only.append(f"--python-version={platform.python}")
     if _has_pip():
         return [*only, "--implementation=cp", *(f"--platform={tag}" for tag in platform.tags)]
-    glibc = max(minor for minor in _UV_KNOWS if f"manylinux_2_{minor}_{platform.machine}" in platform.tags)
-    return [*only, f"--python-platform={platform.machine}-manylinux_2_{glibc}"]
+    return [*only, f"--python-platform={platform.machine}-{_nearest(platform)}"]
+
+
+def _nearest(platform: Platform) -> str:
+    """The newest platform that uv knows and that is not newer than this one."""
+    return f"manylinux_2_{max(one for one in _UV_KNOWS if f'manylinux_2_{one}_{platform.machine}' in platform.tags)}"
 
 
 def _name(one: dict[str, Any]) -> str:
@@ -108,10 +112,13 @@ def _name(one: dict[str, Any]) -> str:
     return f"{one['metadata']['name']}=={one['metadata']['version']} {digest}"
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], platform: Platform | None) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         # Of pip, which also tells of newer versions of itself; uv's error has several lines.
         said = "\n".join(line for line in done.stderr.splitlines() if "ERROR" in line) or done.stderr
-        raise WheelError(said.strip()[-1500:])
+        hint = ""
+        if platform is not None and not _has_pip() and not platform.tags[0].startswith(f"{_nearest(platform)}_"):
+            hint = f"; uv finds no newer wheels than {_nearest(platform)}, pip does: install pip, or use a newer Python"
+        raise WheelError(f"{said.strip()[-1500:]}{hint}")
     return done.stdout
