@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import threading
 import time
@@ -202,6 +203,40 @@ def test_libraries_come_along(
         pytest.raises(TaskError, match="No module named 'greeting_of_tests'"),
     ):
         driver.run(Job(mapper=Greets()), given)
+
+
+class Measures(Mapper[str, int, int]):
+    """The size of what a library has beside it, and the memory that the process had at most."""
+
+    def map(self, record: str) -> Iterator[tuple[int, int]]:
+        import resource
+        from pathlib import Path
+
+        import heavy_of_tests  # type: ignore[import-not-found]  # it is in the bundle alone
+
+        data = Path(heavy_of_tests.__file__).with_suffix(".bin")
+        yield data.stat().st_size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def test_large_libraries(
+    service: Functions, given: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries of several hundred MB, compressed, reach functions through /tmp, and not through their memory."""
+    size = 300_000_000
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wheel(tmp_path / "wheels", "heavy_of_tests", "1.0", "", data=os.urandom(size))
+    lines = required(tmp_path / "wheels", "heavy-of-tests")
+    service.create(memory=256, tmp=1024)
+    try:
+        with (
+            Driver(executor="lambda", storage=f"{root}/scratch", workers=1, requirements=lines) as driver,
+            driver.run(Job(mapper=Measures()), given) as result,
+        ):
+            found = set(result)
+    finally:
+        service.create()
+    assert {measured for measured, _ in found} == {size}
+    assert max(peak for _, peak in found) < 150_000_000
 
 
 def test_places_of_this_machine(service: Functions, given: str, text: Path, root: str, tmp_path: Path) -> None:

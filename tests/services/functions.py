@@ -27,7 +27,9 @@ class Functions(NamedTuple):
     service: LambdaLocal
     client: Any
 
-    def create(self, *, memory: int = 512, timeout: int = 60, handler: str = "worker.handler.handle") -> None:
+    def create(
+        self, *, memory: int = 512, timeout: int = 60, tmp: int = 512, handler: str = "worker.handler.handle"
+    ) -> None:
         """Make the function anew."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as empty:  # all is installed where sandboxes run
@@ -43,6 +45,7 @@ class Functions(NamedTuple):
             # Tests are no packages that a job would ship.
             Environment={"Variables": {"PYTHONPATH": str(ROOT), KEY: FUNCTION_KEY}},
             MemorySize=memory,
+            EphemeralStorage={"Size": tmp},
             Timeout=timeout,
         )
         self.client.put_function_event_invoke_config(
