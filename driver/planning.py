@@ -110,7 +110,7 @@ def _format(job: AnyJob, files: Sequence[InputFile]) -> InputFormat[Any]:
     """The format of the input, which the files have, as far as names and sizes tell."""
     reads = input_format(job.input_format)
     if job.batched and not reads.batched:
-        raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, or text")
+        raise ConfigError(f"{reads!r} gives no batches; a batch mapper needs FixedInput, text, or columns")
     for file in files:
         reads.check(file.url, file.size)
     return reads

@@ -41,7 +41,7 @@ def segment_places(
     for (url, start, end, whole), share in zip(
         segments, _shares([e - s for _, s, e, _ in segments], count), strict=True
     ):
-        if share and not reads.can_split(url):  # only from its beginning can it be read
+        if share and (reads.sparse or not reads.can_split(url)):  # only from its beginning can it be read
             places.append(["segment", url, start, end, whole, max(1, share * wanted // count)])
         elif share * size >= end - start > 0:
             places.append(["segment", url, start, end, whole, 0])

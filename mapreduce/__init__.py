@@ -26,6 +26,7 @@ from mapreduce.errors import (
     UnreachableStore,
 )
 from mapreduce.formats import (
+    ArrowInput,
     CsvInput,
     FixedInput,
     FixedOutput,
@@ -34,6 +35,7 @@ from mapreduce.formats import (
     JsonLinesOutput,
     OutputFormat,
     PairsInput,
+    ParquetInput,
     PickleOutput,
     TextInput,
     TextOutput,
@@ -44,6 +46,7 @@ from mapreduce.ranges import ByRange
 from mapreduce.stages import Fold, FoldBy, Mapper, Reducer, Task
 
 __all__ = [
+    "ArrowInput",
     "AuthenticationError",
     "BatchMapper",
     "BatchReducer",
@@ -75,6 +78,7 @@ __all__ = [
     "OutputError",
     "OutputFormat",
     "PairsInput",
+    "ParquetInput",
     "Partitioner",
     "PickleOutput",
     "Reducer",

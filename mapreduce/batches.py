@@ -7,7 +7,7 @@ reducer takes its partition as sorted groups, or just as blocks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from mapreduce.blocks import Block
@@ -30,9 +30,9 @@ class Groups(NamedTuple):
     start on; so np.add.reduceat(values, starts) sums each group's.
 
     Attributes:
-        keys: g different keys in sorted order.
+        keys: g different keys in sorted order; an array of NumPy, or of pyarrow where the mapper yields such.
         starts: where the values of each begin, shape (g,), int64.
-        values: n values.
+        values: n values; an array of NumPy or pyarrow.
     """
 
     keys: Any
@@ -44,12 +44,15 @@ class BatchMapper(Stage, ABC, Generic[B]):
     """Turns batches of the input into blocks of pairs.
 
     What a batch is, the input format says: `bytes` of whole lines from "text", an array of records from
-    `FixedInput`, a `Block` from a job before in a chain.
+    `FixedInput`, a `pyarrow.RecordBatch` from `ArrowInput` and `ParquetInput`, a `Block` from a job before in
+    a chain.
 
     With a `BatchReducer` or a `BlockReducer`, keys are arrays of integers, floats, or uint8 of the shape
     (n, bytes of a key), and values any arrays of n without objects. Keys that are a view into the
     values (a slice of each record) are stored and shuffled once. With a `Reducer` or a `Fold`, keys and
-    values may be lists too, and are taken pair by pair.
+    values may be lists too, and are taken pair by pair. Keys and values may also be columns of Arrow, of
+    pyarrow or of a library that exports them, as Polars does: then keys are strings, binary, integers,
+    floats or booleans, or null, and values of any type.
     """
 
     @abstractmethod
@@ -96,11 +99,13 @@ class BlockReducer(Stage, ABC):
 ARRAYS = (BatchReducer, BlockReducer)
 
 
-def rows_of(column: Any) -> Iterable[Any]:
+def rows_of(column: Any) -> Sequence[Any]:
     """The items of a column as Python has them: those of an array as int, float, str; rows of bytes as bytes."""
+    if hasattr(column, "to_pylist"):
+        return list(column.to_pylist())
     if hasattr(column, "tolist"):
         from mapreduce.arrays.keys import python_values
 
         return python_values(column)
-    items: Iterable[Any] = column
+    items: Sequence[Any] = column
     return items

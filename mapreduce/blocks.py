@@ -57,7 +57,7 @@ class Readable(Protocol):
 
 
 class Block(NamedTuple):
-    """Records as two columns of equal length: lists, or NumPy arrays."""
+    """Records as two columns of equal length: lists, or arrays of NumPy or Arrow."""
 
     keys: Any
     values: Any

@@ -1,8 +1,8 @@
 """Columns: how one sequence of Python objects becomes buffers, and back.
 
 A column of one plain type is stored as that type (text joined, numbers as 64-bit words), a NumPy
-array as its bytes, anything else by pickle protocol 5 with large buffers kept out of band. A kind is
-one letter, so that a block says itself how its columns are read.
+array as its bytes, an array of Arrow in Arrow's IPC format, anything else by pickle protocol 5 with large
+buffers kept out of band. A kind is one letter, so that a block says itself how its columns are read.
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ class Column(NamedTuple):
 
 
 def encode_column(values: Sequence[Any]) -> Column:
-    """Encode a list, tuple or NumPy array; whatever cannot be pickled raises what pickle raises."""
+    """Encode a list, tuple, or array of NumPy or pyarrow; whatever cannot be pickled raises what pickle raises."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(values, numpy.ndarray):
         return _encode_array(values)
+    if hasattr(values, "__arrow_c_array__"):
+        from mapreduce.arrow.columns import encode_arrow
+
+        return Column("a", None, [encode_arrow(values)])
     types = set(map(type, values))
     if types == {str}:
         column = _encode_text(values)
@@ -53,7 +57,7 @@ def encode_column(values: Sequence[Any]) -> Column:
 
 
 def decode_column(column: Column, count: int) -> Sequence[Any]:
-    """The `count` values of `column`: a list, or a NumPy array that shares the buffer's memory."""
+    """The `count` values of `column`: a list, or an array of NumPy or pyarrow that shares the buffer's memory."""
     return _DECODERS[column.kind](column.detail, column.buffers, count)
 
 
@@ -184,6 +188,12 @@ def _decode_array(detail: Any, buffers: list[Buffer], _count: int) -> Any:
     return np.frombuffer(buffers[0], dtype=_dtype(dtype)).reshape(shape)
 
 
+def _decode_arrow(_detail: None, buffers: list[Buffer], _count: int) -> Any:
+    from mapreduce.arrow.columns import decode_arrow
+
+    return decode_arrow(buffers[0])
+
+
 def _describe(dtype: Any) -> Any:
     """A NumPy dtype as JSON; the offsets of its fields too, which its own `descr` gives up on."""
     if dtype.subdtype is not None:
@@ -221,4 +231,5 @@ _DECODERS: dict[str, Callable[[Any, list[Buffer], int], Sequence[Any]]] = {
     "b": _decode_raw,
     "p": _decode_pickle,
     "n": _decode_array,
+    "a": _decode_arrow,
 }

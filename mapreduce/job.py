@@ -39,7 +39,7 @@ class Job(Generic[R, K, V, K2, V2]):
         sort_values: the order of a key's values, as a function of a value (of arrays: of all values, giving
             an array) by which they are sorted; True for that of the values themselves. None: no order.
         partitions: number of reduce tasks, and of parts of the output; the driver chooses by default.
-        input_format: "text", "jsonl", "csv", "pairs", or an InputFormat with settings.
+        input_format: "text", "jsonl", "csv", "pairs", "arrow", "parquet", or an InputFormat with settings.
         output_format: "text", "jsonl", "pickle", or an OutputFormat with settings.
         files: side files that every task can read through `self.task.file(name)`: paths, known by
             their base names, or a mapping from names to paths.

@@ -25,7 +25,11 @@ class HashPartitioner:
         return crc32(canonical(key)) % partitions
 
     def partition_array(self, keys: Any, partitions: int, /) -> Any:
-        """The partition of each key of an array that `arrays.keys.canonical_keys` gave, as an array of integers."""
+        """The partition of each key of an array that `canonical_keys` or `canonical_arrow` gave, as integers."""
+        if not hasattr(keys, "dtype"):
+            from mapreduce.arrow.keys import arrow_hash_partitions
+
+            return arrow_hash_partitions(keys, partitions)
         from mapreduce.arrays.hashing import hash_partitions
 
         return hash_partitions(keys, partitions)
@@ -69,7 +73,7 @@ def partition_array(partitioner: Partitioner, keys: Any, partitions: int) -> Any
 
     Args:
         partitioner: one that has a method `partition_array(keys, partitions)`.
-        keys: as `arrays.keys.canonical_keys` gives them.
+        keys: as `arrays.keys.canonical_keys`, or of Arrow `arrow.keys.canonical_arrow`, gives them.
         partitions: how many there are.
 
     Raises:

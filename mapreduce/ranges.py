@@ -75,6 +75,10 @@ class ByRange:
         bounds = self._bounds()
         if not len(bounds):  # no array either, where no keys were sampled
             return np.zeros(len(keys), np.intp)
+        if not hasattr(keys, "dtype"):
+            from mapreduce.arrow.keys import arrow_range_partitions
+
+            return arrow_range_partitions(keys, bounds)
         found = canonical_keys(np.asarray(bounds))
         if (found.dtype, found.shape[1:]) != (keys.dtype, keys.shape[1:]):
             raise KeyTypeError(
@@ -102,6 +106,8 @@ class ByRange:
 
 def kind_of(keys: Any) -> str:
     """An array's kind of keys, for errors: its dtype, and the bytes of a key where that is two-dimensional."""
+    if not hasattr(keys, "dtype"):
+        return f"Arrow's {keys.type}"
     return str(keys.dtype) if keys.ndim == 1 else f"{keys.dtype} in rows of {keys.shape[1]}"
 
 

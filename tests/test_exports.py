@@ -15,7 +15,8 @@ import mapreduce.objectstore
 
 MODULES = [mapreduce, mapreduce.errors, mapreduce.formats, mapreduce.objectstore]
 # Each costs a worker's start more than it gives, or may not be installed there.
-HEAVY = {"boto3", "botocore", "click", "cloudpickle", "numpy", "psutil", "redis", "rich", "zstandard"}
+HEAVY = {"boto3", "botocore", "click", "cloudpickle", "numpy", "psutil", "pyarrow", "redis", "rich"}
+HEAVY |= {"zstandard"}
 # What only a process that starts others needs.
 HEAVY |= {"asyncio", "multiprocessing", "subprocess"}
 
@@ -61,3 +62,11 @@ def test_import_is_light() -> None:
     assert "mapreduce" in loaded
     assert loaded & HEAVY == set()
     assert loaded & {"driver", "worker", "shuffle", "benchmarks"} == set()
+
+
+@pytest.mark.process
+def test_arrow_is_not_loaded_for_others() -> None:
+    """Neither a driver nor a worker, of arrays either, loads pyarrow as long as nobody uses it."""
+    modules = "driver, worker.child, worker.batch.mapping, worker.batch.reducing, worker.batch.sampling"
+    script = f"import sys, {modules}; print('pyarrow' in sys.modules, 'numpy' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).split() == ["False", "True"]

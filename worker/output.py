@@ -47,8 +47,9 @@ class Part(NamedTuple):
 class PartWriter(ABC):
     """Writes pairs into one object, in bounded memory; a context that drops the object when it fails."""
 
-    # Whether `_add` takes arrays.
+    # Whether `_add` takes arrays, and whether those of Arrow.
     _arrays = False
+    _arrow = False
 
     def __init__(self, store: ObjectStore, key: str, budget: Budget) -> None:
         self._store = store
@@ -82,7 +83,7 @@ class PartWriter(ABC):
         """Write the pairs of a block, whose columns may be arrays."""
         keys, values = block
         size = getattr(keys, "nbytes", 0) + getattr(values, "nbytes", 0)
-        arrays = self._arrays and size > 0
+        arrays = self._arrays and size > 0 and (self._arrow or hasattr(values, "dtype"))
         step = max(1, len(keys) * self._block // size) if arrays else _SLICE
         for start in range(0, len(keys), step):
             some = keys[start : start + step], values[start : start + step]
@@ -147,6 +148,7 @@ class BlockPart(PartWriter):
     """A part of authenticated blocks, for the next round or the result of the job."""
 
     _arrays = True
+    _arrow = True
 
     def __init__(self, store: ObjectStore, key: str, budget: Budget, seal: Seal) -> None:
         super().__init__(store, key, budget)

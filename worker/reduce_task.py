@@ -11,6 +11,7 @@ from itertools import islice
 from operator import length_hint
 from typing import Any, TypeVar
 
+from mapreduce.batches import rows_of
 from mapreduce.blocks import Block, decode_block
 from mapreduce.errors import BlockError, LostBlocks
 from mapreduce.stages import Fold, Reducer
@@ -43,7 +44,7 @@ def run_reduce(context: Context) -> Part:
         if isinstance(reducer, Fold):  # it merges while it groups
             stack.enter_context(running(context, reducer))
         for keys, values in shuffled_blocks(context):
-            table.add_columns(keys, values)
+            table.add_columns(rows_of(keys), rows_of(values))
             table.look()
         if runs:
             spill(table)

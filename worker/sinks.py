@@ -91,6 +91,10 @@ class PartitionedBlocks:
                 held = 0
         self._encode()
 
+    def add_share(self, partition: int, keys: Any, values: Any) -> None:
+        """Take in a block of one partition's records, whose columns may be arrays."""
+        self._blocks.add(partition, keys, values)
+
     def finish(self) -> Iterator[Partitioned]:
         """Everything taken in, by partition; empty partitions are left out."""
         return self._blocks.finish()
@@ -122,6 +126,9 @@ class PartitionedBlocks:
 class Sink(ABC):
     """Takes a map task's pairs."""
 
+    def __init__(self, blocks: PartitionedBlocks) -> None:
+        self._blocks = blocks
+
     @abstractmethod
     def add(self, pairs: Pairs) -> None:
         """Take in the pairs of some records, in order."""
@@ -129,6 +136,10 @@ class Sink(ABC):
     def adding(self, mapper: Mapper[Any, Any, Any], fused: FusedMap | None) -> Callable[[Iterable[Any]], None] | None:
         """What maps records straight into this sink; None where their pairs must go through `add`."""
         return None
+
+    def add_share(self, partition: int, keys: Any, values: Any) -> None:
+        """Take in records of one partition, in columns that stay as they are."""
+        self._blocks.add_share(partition, keys, values)
 
     @abstractmethod
     def finish(self) -> Iterator[Partitioned]:
@@ -139,8 +150,8 @@ class CombiningSink(Sink):
     """Combines pairs in a table, which goes to the partitions whenever memory runs out, and at the end."""
 
     def __init__(self, table: Table, blocks: PartitionedBlocks) -> None:
+        super().__init__(blocks)
         self._table = table
-        self._blocks = blocks
 
     def add(self, pairs: Pairs) -> None:
         self._table.add(pairs)
@@ -174,7 +185,7 @@ class PlainSink(Sink):
     """Collects pairs as they are, until there are many or memory runs out."""
 
     def __init__(self, blocks: PartitionedBlocks, budget: Budget, partitions: int) -> None:
-        self._blocks = blocks
+        super().__init__(blocks)
         self._pairs: list[tuple[Any, Any]] = []
         self._most = max(_HELD, _HELD_PER_PARTITION * partitions)
         self._pace = Pace(budget, _STEP)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+# Bytes from which on a text is dearer together with others than alone.
+_LONG = 256
 
 
 def hash_partitions(keys: Array, partitions: int) -> NDArray[np.uint32]:
@@ -28,6 +30,26 @@ def hash_partitions(keys: Array, partitions: int) -> NDArray[np.uint32]:
     else:
         checksums = _of_floats(keys)
     return checksums % np.uint32(partitions)
+
+
+def checksums_of_texts(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], prefix: bytes
+) -> NDArray[np.uint32]:
+    """CRC-32 of `prefix` and each text, bytes of any length within `data`."""
+    order = np.argsort(-lengths, kind="stable")
+    starts, falling = starts[order], -lengths[order]
+    state = np.full(len(starts), ~np.uint32(crc32(prefix)))
+    # Byte by byte of all texts that have so many; the few that are very long, one by one.
+    least = np.searchsorted(falling, -_LONG)
+    for place in range(min(_LONG, -int(falling.min(initial=0)))):
+        left = int(np.searchsorted(falling, -place))
+        state[least:left] = _step(state[least:left], data[starts[least:left] + place])
+    for number in range(least):
+        start = int(starts[number])
+        state[number] = ~np.uint32(crc32(data.data[start : start - int(falling[number])], crc32(prefix)))
+    found = np.empty(len(starts), np.uint32)
+    found[order] = ~state
+    return found
 
 
 def _of_rows(rows: Rows) -> NDArray[np.uint32]:

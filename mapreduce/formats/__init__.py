@@ -7,6 +7,7 @@ from typing import Any
 
 from mapreduce.errors import ConfigError
 from mapreduce.formats.base import InputFormat, OutputFormat, Segment
+from mapreduce.formats.columnar import ArrowInput, ParquetInput
 from mapreduce.formats.delimited import CsvInput
 from mapreduce.formats.fixed import FixedInput, FixedOutput
 from mapreduce.formats.jsonlines import JsonLinesInput, JsonLinesOutput
@@ -14,6 +15,7 @@ from mapreduce.formats.pickled import PickleOutput
 from mapreduce.formats.text import PairsInput, TextInput, TextOutput
 
 __all__ = [
+    "ArrowInput",
     "CsvInput",
     "FixedInput",
     "FixedOutput",
@@ -22,6 +24,7 @@ __all__ = [
     "JsonLinesOutput",
     "OutputFormat",
     "PairsInput",
+    "ParquetInput",
     "PickleOutput",
     "Segment",
     "TextInput",
@@ -31,9 +34,11 @@ __all__ = [
 ]
 
 _INPUTS: dict[str, Callable[[], InputFormat[Any]]] = {
+    "arrow": ArrowInput,
     "csv": CsvInput,
     "jsonl": JsonLinesInput,
     "pairs": PairsInput,
+    "parquet": ParquetInput,
     "text": TextInput,
 }
 _OUTPUTS: dict[str, Callable[[], OutputFormat]] = {

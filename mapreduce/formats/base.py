@@ -48,10 +48,12 @@ class InputFormat(ABC, Generic[R]):
         splittable: whether an uncompressed object may be cut at any byte: `read` then gives exactly
             the records that begin inside its segment, and finds their ends beyond it.
         batched: whether it gives batches too, for batch mappers.
+        sparse: whether records begin at a few places of an object alone, so that a short segment mostly has none.
     """
 
     splittable: bool = True
     batched: bool = False
+    sparse: bool = False
 
     @abstractmethod
     def read(self, segment: Segment, store: ObjectStore, key: str) -> Iterator[list[R]]:

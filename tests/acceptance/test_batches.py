@@ -299,7 +299,7 @@ class Bad(FirstByte):
     [
         (5, r"Bad.map_batch must yield Block\(keys, values\), not 5"),
         (([1], [1, 2]), r"Bad.map_batch yielded a block of 1 keys and 2 values"),
-        ((["a"], [1]), r"blocks whose keys and values are NumPy arrays, for a reducer of arrays; not list and list"),
+        ((["a"], [1]), r"are NumPy arrays, or columns of Arrow, for a reducer of arrays; not list and list"),
         ((np.array(["a"]), np.ones(1)), "keys of dtype <U1 have no stable hash"),
         ((np.ones(1), np.array([None])), "values of dtype object"),
         ((np.array([np.nan]), np.ones(1)), "a NaN cannot be a key"),

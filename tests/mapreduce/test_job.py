@@ -119,10 +119,19 @@ def test_files() -> None:
         ({"mapper": Words(), "partitions": -2}, "partitions must be an int of 1 or more, not -2"),
         ({"mapper": Words(), "partitions": 2.0}, "partitions must be an int of 1 or more, not 2.0"),
         ({"mapper": Words(), "partitions": "8"}, "partitions must be an int of 1 or more, not '8'"),
-        ({"mapper": Words(), "input_format": "tex"}, "input_format: 'tex' is none of csv, jsonl, pairs, text, nor an"),
-        ({"mapper": Words(), "input_format": None}, "input_format: None is none of csv, jsonl, pairs, text, nor an"),
-        ({"mapper": Words(), "input_format": ["text"]}, "input_format: ['text'] is none of csv, jsonl, pairs, text"),
-        ({"mapper": Words(), "input_format": TextOutput()}, "input_format: TextOutput() is none of csv, jsonl"),
+        (
+            {"mapper": Words(), "input_format": "tex"},
+            "input_format: 'tex' is none of arrow, csv, jsonl, pairs, parquet",
+        ),
+        (
+            {"mapper": Words(), "input_format": None},
+            "input_format: None is none of arrow, csv, jsonl, pairs, parquet",
+        ),
+        (
+            {"mapper": Words(), "input_format": ["text"]},
+            "input_format: ['text'] is none of arrow, csv, jsonl, pairs, parquet",
+        ),
+        ({"mapper": Words(), "input_format": TextOutput()}, "input_format: TextOutput() is none of arrow, csv"),
         (
             {"mapper": Words(), "output_format": "csv"},
             "output_format: 'csv' is none of fixed, jsonl, pickle, text, nor an O",

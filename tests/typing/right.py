@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, assert_type
 
 from driver import Driver, Result
-from mapreduce import CsvInput, Fold, FoldBy, Job, JsonLinesInput, Mapper, PairsInput, Reducer, TextInput
+from mapreduce import CsvInput, Fold, FoldBy, Job, JsonLinesInput, Mapper, PairsInput, ParquetInput, Reducer, TextInput
 
 
 class Words(Mapper[str, str, int]):
@@ -69,6 +69,7 @@ Job(mapper=Untyped(), reducer=Total())
 Job(mapper=Words(), input_format=TextInput(errors="replace"), output_format="jsonl", files=["a", "b"])
 Job(mapper=Untyped(), input_format=JsonLinesInput(), files={"a": "b"})
 Job(mapper=Untyped(), input_format=CsvInput(header=False))
+Job(mapper=Untyped(), input_format=ParquetInput(columns=["a", "b"]))
 Job(reducer=FoldBy[str, str](max), input_format=PairsInput())
 
 driver = Driver(workers=2, memory="512MB", split_size=1 << 20, callbacks=[print])

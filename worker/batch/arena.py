@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mapreduce.arrays.keys import Array
+from mapreduce.arrow.columns import is_arrow
 from mapreduce.blocks import Block, Layout, encode_block, lay_out, seal_block
 from mapreduce.seal import Seal
 from shuffle.base import AttemptId, Partitioned
@@ -50,8 +51,8 @@ class Arena:
         blocks = self._blocks.setdefault(partition, [])
         context = block_context(self._attempt, partition, len(blocks))
         self._records[partition] = self._records.get(partition, 0) + len(order)
-        if self._compress:
-            data = encode_block(*take_block(whole, order), self._seal, context)
+        if self._compress or is_arrow(whole.values):  # whose size nobody knows before
+            data = encode_block(*take_block(whole, order), self._seal, context, compress=self._compress)
             place = self._place(len(data))
             place[:] = data
         else:

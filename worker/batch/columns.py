@@ -1,4 +1,4 @@
-"""Blocks that user code yields, checked: keys in their canonical dtype, and values beside them."""
+"""Blocks that user code yields, checked: keys in their canonical type, and values beside them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from mapreduce.arrays.keys import Array, canonical_keys
+from mapreduce.arrow.columns import arrow_array, is_arrow
 from mapreduce.blocks import Block
 from mapreduce.columns import view_into, view_offset
 from worker.context import short
 
 
 def array_block(block: Any, stage: str) -> Block:
-    """`block` with keys in their canonical dtype.
+    """`block` with keys in their canonical dtype, or type of Arrow.
 
     Args:
         block: what user code yielded.
@@ -27,10 +28,14 @@ def array_block(block: Any, stage: str) -> Block:
         KeyTypeError: its keys cannot be grouped.
     """
     keys, values = any_block(block, stage)
+    if is_arrow(keys):
+        from mapreduce.arrow.keys import canonical_arrow
+
+        return Block(canonical_arrow(keys), values)
     if not isinstance(keys, np.ndarray) or not isinstance(values, np.ndarray):
         raise TypeError(
-            f"{stage} must yield blocks whose keys and values are NumPy arrays, for a reducer of arrays; not"
-            f" {type(keys).__name__} and {type(values).__name__}"
+            f"{stage} must yield blocks whose keys and values are NumPy arrays, or columns of Arrow, for a reducer of"
+            f" arrays; not {type(keys).__name__} and {type(values).__name__}"
         )
     if values.dtype.hasobject or not values.dtype.itemsize:
         raise TypeError(f"{stage} yielded values of dtype {values.dtype}: arrays that are shuffled hold plain data")
@@ -38,7 +43,7 @@ def array_block(block: Any, stage: str) -> Block:
 
 
 def any_block(block: Any, stage: str) -> Block:
-    """`block`, whose columns may be lists too.
+    """`block`, whose columns may be lists too; where one is of Arrow, both are made arrays of pyarrow.
 
     Raises:
         TypeError: it is no pair of columns of one length.
@@ -46,6 +51,8 @@ def any_block(block: Any, stage: str) -> Block:
     if not isinstance(block, tuple | list) or len(block) != 2:
         raise TypeError(f"{stage} must yield Block(keys, values), not {short(block)}")
     keys, values = block
+    if is_arrow(keys) or is_arrow(values):
+        keys, values = arrow_array(keys), arrow_array(values)
     if not hasattr(keys, "__len__") or not hasattr(values, "__len__") or isinstance(keys, str | bytes):
         raise TypeError(f"{stage} must yield Block(keys, values) of two columns, not {short(block)}")
     if len(keys) != len(values):
@@ -55,6 +62,9 @@ def any_block(block: Any, stage: str) -> Block:
 
 def take(column: Array, order: Array) -> Array:
     """The items of `column` at the places `order`."""
+    if is_arrow(column):
+        taken: Array = column.take(order)
+        return taken
     if column.ndim > 1 and column.flags.c_contiguous:  # whole items at a time
         items = np.take(_items(column), order, mode="clip")
         return items.view(column.dtype).reshape(len(order), *column.shape[1:])
@@ -92,6 +102,8 @@ class Gather:
 
     def __call__(self, block: Block, order: Array) -> Block:
         """The records of `block` at the places `order`."""
+        if is_arrow(block.values):
+            return take_block(block, order)
         size = len(order) * (block.values.nbytes // len(block.values)) if len(order) else 0
         if len(self._memory) < size or sys.getrefcount(self._memory) > self._alone:
             self._memory = np.empty(size, np.uint8)
@@ -103,6 +115,10 @@ def join_blocks(blocks: Sequence[Block]) -> Block:
     """The records of all `blocks`, one block or more, in one."""
     if len(blocks) == 1:
         return blocks[0]
+    if is_arrow(blocks[0].values):
+        import pyarrow as pa
+
+        return Block(*map(pa.concat_arrays, zip(*blocks, strict=True)))
     values = np.concatenate([block.values for block in blocks])
     if all(map(_is_view, blocks)) and len({view_offset(*block) for block in blocks}) == 1:
         return Block(_keys_like(blocks[0], values), values)

@@ -69,7 +69,7 @@ class Held:
         self.count = 0
 
     def _check(self, block: Block) -> None:
-        kinds = f"keys ({kind_of(block.keys)})", f"values ({block.values.dtype}, {block.values.shape[1:]})"
+        kinds = f"keys ({kind_of(block.keys)})", f"values ({_kind_of_values(block.values)})"
         if self._kinds is not None and kinds != self._kinds:
             raise KeyTypeError(
                 f"blocks of {' and '.join(self._kinds)} cannot be sorted with blocks of {' and '.join(kinds)}: yield"
@@ -90,6 +90,10 @@ class Held:
     def _column(self, column: Any, start: int, most: int) -> tuple[Any, int]:
         end = start + most * _size(column)
         return self._memory[start:end].view(column.dtype).reshape(most, *column.shape[1:]), end
+
+
+def _kind_of_values(values: Any) -> str:
+    return f"{values.dtype}, {values.shape[1:]}" if hasattr(values, "dtype") else kind_of(values)
 
 
 def _size(column: Any) -> int:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
+from mapreduce.arrays.keys import Array
+from mapreduce.arrow.columns import is_arrow
 from mapreduce.batches import ARRAYS, rows_of
 from mapreduce.blocks import Block
 from mapreduce.formats import Segment
 from mapreduce.job import array_combiner
 from mapreduce.objectstore.registry import open_object
 from mapreduce.partition import partition_array
-from mapreduce.stages import Fold
+from mapreduce.stages import Fold, Reducer
 from shuffle import Receipt, open_shuffle
 from worker.batch.arena import Arena
-from worker.batch.columns import any_block, array_block
+from worker.batch.columns import any_block, array_block, take_block
 from worker.batch.scratch import scratch
 from worker.batch.sorting import combine
+from worker.code import Stages
 from worker.context import Context, running, short
 from worker.map_task import read_blocks, record_sink
 from worker.output import Part
+from worker.sinks import Sink
 
 #: Takes a block, and the name of who yielded it.
 Take = Callable[[Any, str], None]
+#: Takes, for a partition, the records of a block at some places.
+Put = Callable[[int, Block, Array], None]
 
 
 def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
@@ -39,18 +46,36 @@ def run_batch_map(context: Context) -> tuple[Receipt | None, Part | None]:
         near = open_shuffle(context.payload.shuffle, context.access, context.storage).near
         with scratch(_memory(context)) as memory:
             arena = Arena(memory, context.seal, context.payload.attempt, context.budget, compress=not near)
-            scatter = Scatter(context, arena)
-            _map(context, scatter.add)
+            _map(context, Scatter(context, arena.add).add)
             return context.write(arena.finish()), None
     sink = record_sink(context)
+    scatter = Scatter(context, _sharing(sink)) if _keeps_arrow(context.stages) else None
 
     def add(block: Any, stage: str) -> None:
-        keys, values = any_block(block, stage)
-        sink.add(zip(rows_of(keys), rows_of(values), strict=True))
+        keys, values = found = any_block(block, stage)
+        if scatter is not None and is_arrow(keys):
+            scatter.add(found, stage)
+        else:
+            sink.add(zip(rows_of(keys), rows_of(values), strict=True))
 
     with running(context, reducer) if isinstance(reducer, Fold) else nullcontext():
         _map(context, add)
     return context.write(sink.finish()), None
+
+
+def _keeps_arrow(stages: Stages) -> bool:
+    """Whether columns of Arrow can stay columns until a reducer takes them as pairs."""
+    # A Fold has work to do on each value first; other combiners, and partitioners, take Python's objects.
+    return (
+        isinstance(stages.reducer, Reducer)
+        and hasattr(stages.partitioner, "partition_array")
+        and stages.combiner in (None, sum, operator.add, min, max)
+    )
+
+
+def _sharing(sink: Sink) -> Put:
+    """What puts records into a sink."""
+    return lambda partition, whole, order: sink.add_share(partition, *take_block(whole, order))
 
 
 def _map(context: Context, give: Take) -> None:
@@ -108,14 +133,20 @@ def _memory(context: Context) -> int:
 
 
 class Scatter:
-    """Cuts blocks of arrays into partitions: the partition of each key, a stable sort by that, one gather."""
+    """Cuts blocks of arrays into partitions: the partition of each key, a stable sort by that, one gather.
 
-    def __init__(self, context: Context, arena: Arena) -> None:
+    Args:
+        context: of the attempt.
+        put: takes each partition's share of a block.
+    """
+
+    def __init__(self, context: Context, put: Put) -> None:
         stages, payload = context.stages, context.payload
         self._partitioner = stages.partitioner
         self._partitions = payload.partitions
         self._combiner = None if stages.combiner is None else array_combiner(stages.combiner)
-        self._arena = arena
+        self._put = put
+        self._size = context.budget.block
 
     def add(self, block: Any, stage: str) -> None:
         """Take in a block that `stage` yielded."""
@@ -127,8 +158,15 @@ class Scatter:
         found = partition_array(self._partitioner, whole.keys, self._partitions)
         small = found.astype(np.min_scalar_type(self._partitions - 1), copy=False)  # so that sorting is by radix
         order = np.argsort(small, kind="stable")
-        start = 0
+        step, end = self._step(whole), 0
         for partition, count in enumerate(np.bincount(small, minlength=self._partitions).tolist()):
-            if count:
-                self._arena.add(partition, whole, order[start : start + count])
-            start += count
+            start, end = end, end + count
+            for begin in range(start, end, step):
+                self._put(partition, whole, order[begin : min(end, begin + step)])
+
+    def _step(self, whole: Block) -> int:
+        """How many records of `whole` to put into a block, at most: all but of Arrow, which is copied on the way."""
+        if not is_arrow(whole.values):
+            return len(whole.keys)
+        size: int = whole.keys.nbytes + whole.values.nbytes
+        return max(1, len(whole.keys) * self._size // max(1, size))

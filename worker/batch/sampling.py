@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mapreduce.arrow.columns import is_arrow
+from mapreduce.batches import rows_of
 from mapreduce.blocks import Block
 from mapreduce.formats import Segment
 from worker.batch.columns import any_block, array_block
@@ -26,6 +28,8 @@ def sample_batches(context: Context, part: PartWriter) -> None:
     def give(block: Any, stage: str) -> None:
         keys, values = any_block(block, stage)
         if not isinstance(keys, np.ndarray):
+            if is_arrow(keys):
+                keys = rows_of(array_block(Block(keys, values), stage).keys)
             part.add(zip(unseen(keys, seen) if combines(context) else keys, repeat(None)))
             return
         found = array_block(Block(keys, values), stage).keys
@@ -53,6 +57,8 @@ def _batches(context: Context) -> Any:
         if kind == "segment":
             left = most
             for batch in read_batches(context, Segment(*fields)):
+                if most and is_arrow(batch):
+                    batch = spread(batch, left)  # noqa: PLW2901 - the rest is not looked at
                 yield batch
                 left -= len(batch.keys if isinstance(batch, Block) else batch)
                 if most and left <= 0:

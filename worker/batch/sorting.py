@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mapreduce.arrays.keys import Array, Rows, sortable_rows
+from mapreduce.arrays.keys import Array, sortable_rows
 from mapreduce.arrays.order import group_starts, sort_order
+from mapreduce.arrow.columns import is_arrow
 from mapreduce.blocks import Block, decode_block, encode_block
 from mapreduce.seal import Seal
 from worker.batch.columns import Gather, join_blocks, take, take_block
 from worker.batch.held import Held
+from worker.batch.places import Places, SortValues, key_starts, places_of, same_key
 from worker.batch.scratch import Bytes
 from worker.budget import Budget, release
 from worker.spill import Extent, SpillFile
+
+if TYPE_CHECKING:
+    from worker.batch.arrow import ArrowHeld
 
 # Runs merged at once, at most: each holds a block in memory.
 _FAN_IN = 32
 # Bytes for each record that sorting takes beside it: its key's leading bits, its number, and a copy of both.
 _BESIDE = 32
-
-#: What a job's `sort_values` is: gives an array to sort by for an array of values; True: the values themselves.
-SortValues = Callable[[Any], Any] | bool | None
 
 
 class Sorter:
@@ -33,7 +35,7 @@ class Sorter:
     Args:
         seal: of the job, for what is spilled.
         budget: of the attempt.
-        memory: where records are held that are not spilled.
+        memory: where records are held that are not spilled; those of Arrow stay where they are.
         sort_values: of the job.
     """
 
@@ -41,15 +43,21 @@ class Sorter:
         self._seal = seal
         self._budget = budget
         self._sort_values = sort_values
-        self._held = Held(memory, budget.room // 2, _BESIDE)
+        self._held: Held | ArrowHeld = Held(memory, budget.room // 2, _BESIDE)
         self._runs: list[_Run] = []
+        self._empty = True
 
     def add(self, block: Block) -> None:
-        """Take in a block of arrays; keys in their canonical dtype.
+        """Take in a block of arrays; keys in their canonical type.
 
         Raises:
             KeyTypeError: its arrays are of other kinds than those before.
         """
+        if self._empty and is_arrow(block.keys):
+            from worker.batch.arrow import ArrowHeld
+
+            self._held = ArrowHeld(self._budget.room // 4)  # to be joined, and then taken in order
+        self._empty = False
         if not self._held.add(block):
             self._spill()
             if not self._held.add(block):  # more than there is room for at all
@@ -71,17 +79,13 @@ class Sorter:
             ]
         yield from self._merged(self._runs)
 
-    def _rows(self, block: Block) -> Rows:
+    def _places(self, block: Block) -> Places:
         """What the block's records are sorted by."""
-        rows = sortable_rows(block.keys)
-        if self._sort_values is None:
-            return rows
-        by = block.values if self._sort_values is True else self._sort_values(block.values)  # type: ignore[operator]
-        return np.hstack((rows, sortable_rows(np.asarray(by))))
+        return places_of(block, self._sort_values)
 
     def _sort(self, whole: Block, size: int) -> Iterator[Block]:
         """Some records, sorted, in blocks of about `size` bytes."""
-        order = sort_order(self._rows(whole))
+        order = self._places(whole).order()
         gather = Gather()
         step = max(1, len(order) * size // max(1, whole.values.nbytes))
         for start in range(0, len(order), step):
@@ -105,13 +109,13 @@ class Sorter:
         All below the least of the last keys in memory is known to be complete, and is sorted as one. Those
         equal to it follow run by run.
         """
-        heads = [head for run in runs if (head := _Head(run, self._rows)).load()]
+        heads = [head for run in runs if (head := _Head(run, self._places)).load()]
         while heads:
             bound = min(head.last() for head in heads)
             parts = [part for head in heads if len((part := head.take_below(bound)).keys)]
             if parts:
                 whole = join_blocks(parts)
-                yield take_block(whole, sort_order(self._rows(whole))) if len(parts) > 1 else whole
+                yield take_block(whole, self._places(whole).order()) if len(parts) > 1 else whole
             for head in heads:
                 while len((part := head.take_equal(bound)).keys):
                     yield part
@@ -138,9 +142,9 @@ class _Run:
 class _Head:
     """The part of a run that is in memory: the rest of its current block."""
 
-    def __init__(self, run: _Run, rows: Callable[[Block], Rows]) -> None:
+    def __init__(self, run: _Run, places: Callable[[Block], Places]) -> None:
         self._blocks = run.blocks()
-        self._rows = rows
+        self._places = places
         self.left = True
 
     def load(self) -> bool:
@@ -149,23 +153,22 @@ class _Head:
         self.left = block is not None
         if block is not None:
             self._block, self._place = block, 0
-            self._keys = self._rows(block)
+            self._keys = self._places(block)
         return self.left
 
-    def last(self) -> bytes:
-        """The last key in memory, as its row's bytes."""
-        last: bytes = self._keys[-1].tobytes()
-        return last
+    def last(self) -> Any:
+        """The last place in memory."""
+        return self._keys[len(self._keys) - 1]
 
-    def take_below(self, bound: bytes) -> Block:
+    def take_below(self, bound: Any) -> Block:
         """The records in memory below `bound`."""
-        return self._take(bisect_left(self._keys, bound, self._place, key=bytes)) if self.left else _NOTHING
+        return self._take(bisect_left(self._keys, bound, self._place)) if self.left else _NOTHING
 
-    def take_equal(self, bound: bytes) -> Block:
+    def take_equal(self, bound: Any) -> Block:
         """The next records equal to `bound`: some of them, or none if there are no more."""
         if not self.left:
             return _NOTHING
-        return self._take(bisect_right(self._keys, bound, self._place, key=bytes))
+        return self._take(bisect_right(self._keys, bound, self._place))
 
     def _take(self, end: int) -> Block:
         block, start = self._block, self._place
@@ -197,8 +200,7 @@ def groups_of(blocks: Iterator[Block], most: int) -> Iterator[tuple[Array, Array
             continue
         held.append(block)
         size += block.values.nbytes
-        rows = sortable_rows(block.keys)
-        if len(held) > 1 and held[0].keys[-1:].tobytes() == block.keys[-1:].tobytes():
+        if len(held) > 1 and same_key(held[0].keys, block.keys):
             if size > most:
                 raise MemoryError(
                     f"the group of {held[0].keys[-1:]!r} has more than {most:,} bytes of values, and a BatchReducer is"
@@ -206,10 +208,10 @@ def groups_of(blocks: Iterator[Block], most: int) -> Iterator[tuple[Array, Array
                 )
             continue
         whole = join_blocks(held)
-        starts = group_starts(sortable_rows(whole.keys) if len(held) > 1 else rows)
+        starts = key_starts(whole.keys)
         end = int(starts[-1])
         if end:
-            yield whole.keys[starts[:-1]], starts[:-1], whole.values[:end]
+            yield take(whole.keys, starts[:-1]), starts[:-1], whole.values[:end]
         held = [Block(whole.keys[end:], whole.values[end:])]
         size = held[0].values.nbytes
     if held:
@@ -218,9 +220,16 @@ def groups_of(blocks: Iterator[Block], most: int) -> Iterator[tuple[Array, Array
 
 
 def combine(combiner: Any, block: Block) -> Block:
-    """Each different key once, in sorted order, with its values combined by the ufunc `combiner`."""
+    """Each different key once, in sorted order, with its values combined by the ufunc `combiner`.
+
+    Keys of Arrow come in any order, and may come more than once: see `combine_arrow`.
+    """
     if not len(block.keys):
         return block
+    if is_arrow(block.keys):
+        from worker.batch.arrow import combine_arrow
+
+        return combine_arrow(combiner, block)
     rows = sortable_rows(block.keys)
     order = sort_order(rows)
     starts = group_starts(rows[order])

@@ -22,8 +22,8 @@ from mapreduce import ConfigError
 
 HOME = Path(mapreduce.__file__).parent.parent
 ARM = platform_of("arm64")
-# What Lambda's runtime has; what jobs with arrays bring themselves; what only type checkers read.
-ELSEWHERE = {"boto3", "botocore", "numpy", "typing_extensions"}
+# What Lambda's runtime has; what jobs with arrays or columns bring themselves; what only type checkers read.
+ELSEWHERE = {"boto3", "botocore", "numpy", "pyarrow", "typing_extensions"}
 
 
 def wheel(folder: Path, name: str, requires: str = "", tag: str = "py3-none-any") -> str:
