@@ -167,7 +167,7 @@ def terasort_stores(
 @click.option("--workers", default=2, show_default=True, help="Tasks that run at once.")
 @_json
 def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
-    """Time jobs that do nothing: whole processes, and tasks."""
+    """Time jobs that do nothing: whole processes, tasks, and the imports of a function's cold start."""
     from benchmarks import overhead
 
     report = overhead.run(workers=workers, tasks=tasks, runs=runs)
@@ -175,6 +175,22 @@ def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
         _print_json(report, task_milliseconds=report.task_milliseconds)
     else:
         overhead.show(report, _console())
+
+
+@bench.command()
+@click.option("--tasks", type=click.IntRange(min=1), default=20, show_default=True, help="Reduce tasks.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
+@click.option("--seconds", default=6.0, show_default=True, help="That the slowest map task takes.")
+@_json
+def warmup(tasks: int, runs: int, seconds: float, *, as_json: bool) -> None:
+    """Time reduce rounds on cold functions, and on functions that were warmed while map tasks ran."""
+    from benchmarks import warmup
+
+    report = warmup.run(tasks=tasks, runs=runs, map_seconds=seconds)
+    if as_json:
+        _print_json(report)
+    else:
+        warmup.show(report, _console())
 
 
 @bench.command()

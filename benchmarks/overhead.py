@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import coldstart
 from benchmarks.process import machine, run_whole, with_ours
 from benchmarks.sheet import Sheet, spread
 from driver import Driver
@@ -44,6 +45,7 @@ class Report:
         job_seconds: of jobs of as many tasks as workers, over warm workers.
         tasks_seconds: of jobs of many tasks, over the same.
         requests: to the object store, by kind, in the last job of many tasks.
+        cold_seconds: of our imports in a new process, as in a sandbox: the handler's, and those of a first task.
     """
 
     machine: dict[str, Any]
@@ -53,6 +55,7 @@ class Report:
     job_seconds: list[float]
     tasks_seconds: list[float]
     requests: dict[str, int]
+    cold_seconds: list[tuple[float, float]]
 
     @property
     def task_milliseconds(self) -> float:
@@ -77,6 +80,7 @@ def run(*, workers: int, tasks: int, runs: int) -> Report:
         job_seconds=jobs,
         tasks_seconds=[elapsed for elapsed, _ in measured],
         requests=measured[-1][1],
+        cold_seconds=[coldstart.imports() for _ in range(runs)],
     )
 
 
@@ -121,6 +125,9 @@ def show(report: Report, console: Console) -> None:
         (f"job of {report.workers} no-op tasks, warm workers", report.job_seconds),
         (f"job of {report.tasks:,} no-op tasks, warm workers", report.tasks_seconds),
     ):
+        sheet.rows.append((name, f"{statistics.median(times):.3f}", spread(times, 3)))
+    handler, task = (list(times) for times in zip(*report.cold_seconds, strict=True))
+    for name, times in (("imports of a function's handler", handler), ("imports of its first task", task)):
         sheet.rows.append((name, f"{statistics.median(times):.3f}", spread(times, 3)))
     requests = ", ".join(
         f"{count:,} {kind}" for kind, count in sorted(report.requests.items()) if not kind.startswith("bytes_")

@@ -123,7 +123,7 @@ def run(
         metrics=result.metrics,
         shuffle_requests=_requests(result.rounds),
         largest=max(counts) * len(counts) / records,
-        price=str(_price(result.rounds, driver.settings.memory)),
+        price=str(_price(result.rounds, int(result.metrics["memory"]))),
         checksum=f"{found.total.checksum:x}",
         duplicates=found.total.duplicates,
         driver_peak_memory=peak_memory(),

@@ -7,14 +7,19 @@ import dataclasses
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from driver.cli import finish, progress, with_run_settings, with_stores
 from mapreduce.errors import ConfigError
 from mapreduce.sizes import format_size
+
+if TYPE_CHECKING:
+    from driver.cleaning import Abandoned
+    from driver.libraries import Unused
 
 _AGE = re.compile(r"([0-9]+)\s*([smhd])")
 
@@ -78,7 +83,18 @@ def resume(job: str, *, as_json: bool, **given: Any) -> None:
     from driver.settings import Settings
 
     noted = read_notebook(Settings.load(given).state, job).get("settings", {})
-    names = ("executor", "workers", "memory", "retries", "timeout", "patience", "function", "region", "invoke")
+    names = (
+        "executor",
+        "storage",
+        "workers",
+        "memory",
+        "retries",
+        "timeout",
+        "patience",
+        "function",
+        "region",
+        "invoke",
+    )
     again = {name: noted[name] for name in names if given.get(name) is None and noted.get(name) is not None}
     known = {field.name for field in dataclasses.fields(Settings)}
     given |= {name: value for name, value in again.items() if name in known}
@@ -123,12 +139,33 @@ def logs(job: str, task: str | None, **given: Any) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_stores
 def clean(*, older: str, kept: bool, yes: bool, **given: Any) -> None:
-    """Remove what your jobs have left of which nothing runs any more."""
+    """Remove what your jobs have left of which nothing runs any more, and libraries that no job needs."""
     from driver.cleaning import find_abandoned, remove
+    from driver.libraries import find_unused, remove_unused
     from driver.settings import Settings
+    from mapreduce.objectstore import open_store
 
-    settings = Settings.load(given)
-    found = list(find_abandoned(settings, _seconds(older), kept=kept))
+    settings, age = Settings.load(given), _seconds(older)
+    storage = open_store(settings.storage, access=settings.access)
+    found = list(find_abandoned(settings, age, kept=kept))
+    unused = find_unused(storage, age, without={one.leftovers.job for one in found})
+    _show(found, unused)
+    if not found and not unused:
+        click.echo("there is nothing to remove", err=True)
+        return
+    if not yes:
+        libraries = f" and {len(unused)} bundles of libraries" if unused else ""
+        click.confirm(f"Remove what these {len(found)} jobs have left{libraries}?", abort=True, err=True)
+    for one in found:
+        remove(one, settings)
+    count = sum(one.leftovers.count for one in found)
+    click.echo(f"removed {count:,} objects of {len(found)} jobs", err=True)
+    if unused:
+        click.echo(f"removed {remove_unused(storage, unused, age):,} bundles of libraries", err=True)
+
+
+def _show(found: Sequence[Abandoned], unused: Sequence[Unused]) -> None:
+    """Say what would be removed, and what of it stays."""
     for one in found:
         left = one.leftovers
         click.echo(f"{left.job}  {one.title}: {left.count:,} objects, {format_size(left.size)} ({one.state})")
@@ -139,15 +176,9 @@ def clean(*, older: str, kept: bool, yes: bool, **given: Any) -> None:
             click.echo(f"  stays, since no job gives such a name: {_plain(url)}")
         for text in one.notices:
             click.echo(f"  {text}")
-    if not found:
-        click.echo("there is nothing to remove", err=True)
-        return
-    if not yes:
-        click.confirm(f"Remove what these {len(found)} jobs have left?", abort=True, err=True)
-    for one in found:
-        remove(one, settings)
-    count = sum(one.leftovers.count for one in found)
-    click.echo(f"removed {count:,} objects of {len(found)} jobs", err=True)
+    for bundle in unused:
+        used = f"last needed {bundle.used}" if bundle.used else "it is not known when they were last needed"
+        click.echo(f"libraries {bundle.digest}: {format_size(bundle.size)}, {used}")
 
 
 def _of_job(job: str, given: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:

@@ -36,7 +36,7 @@ class Driver:
             function on AWS Lambda, which `mapreduce deploy` makes.
         workers: how many attempts run at once; by default one for each processor, but at least 2; on AWS
             Lambda as many as the account may run.
-        memory: what one worker may use, like "512MB".
+        memory: what one worker may use, like "512MB"; on AWS Lambda that is the size of the function.
         split_size: how much input, at most, one map task reads, like "128MB".
         partitions: number of reduce tasks of jobs that do not say it; by default by the size of the input.
         storage: folder or URL for control keys, and for results without an output folder.

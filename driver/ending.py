@@ -29,13 +29,14 @@ class Forget:
         self._notebook.close()
 
 
-def report(runs: Sequence[RoundRun], asked: Requests, size: int, seconds: float) -> dict[str, Any]:
+def report(runs: Sequence[RoundRun], asked: Requests, *, size: int, memory: int, seconds: float) -> dict[str, Any]:
     """The fields of a result that tell how the job went.
 
     Args:
         runs: the rounds.
         asked: what the driver asked of the storage.
         size: of the input, in bytes.
+        memory: bytes that one worker may have used.
         seconds: that the run took.
     """
     rounds = tuple(map(_summary, runs))
@@ -49,6 +50,7 @@ def report(runs: Sequence[RoundRun], asked: Requests, size: int, seconds: float)
         requests.update(one.requests)
     metrics = {
         "seconds": seconds,
+        "memory": memory,
         "bytes_in": size,
         "records_in": next(one.records_in for one in rounds if one.kind != "sample"),
         "records_out": rounds[-1].records_out,

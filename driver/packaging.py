@@ -150,7 +150,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 def _archive(found: UserModules) -> bytes:
     """A zip archive that is the same, byte for byte, for the same files."""
     import io
-    import zipfile
+
+    from driver.archives import write_zip
 
     total = sum(path.stat().st_size for path in found.files.values())
     if total > _MOST:
@@ -161,7 +162,5 @@ def _archive(found: UserModules) -> bytes:
             " MB): ship data as side files, or keep it out of the packages"
         )
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, path in sorted(found.files.items()):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
+    write_zip(data, {name: path.read_bytes() for name, path in found.files.items()}, 1)
     return data.getvalue()

@@ -36,7 +36,8 @@ class Settings:
     Attributes:
         executor: where attempts run: "local" (processes of this machine), "inline" (this process) or "lambda".
         workers: how many attempts run at once.
-        memory: bytes of memory that one worker may use.
+        memory: bytes of memory that one worker may use; on AWS Lambda it is the function's that counts, and None
+            unless somebody named it.
         split_size: bytes of input, at most, that one map task reads.
         partitions: number of reduce tasks of jobs that do not say it; None: by the size of the input.
         storage: URL of the object store of control keys and of results without an output folder.
@@ -62,7 +63,7 @@ class Settings:
 
     executor: str = "local"
     workers: int = 2
-    memory: int = 512_000_000
+    memory: int | None = 512_000_000
     split_size: int = 128_000_000
     partitions: int | None = None
     storage: str = ""
@@ -112,12 +113,8 @@ class Settings:
                     raise ConfigError(f"{origin}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
                 if value is not None:
                     values[name] = _CHECKS[name](value, f"{origin} {name}")
-        if values.get("executor") == "lambda" and not any(source.get("workers") for source in sources):
-            values["workers"] = _CLOUD_WORKERS
-        if values.get("executor") == "lambda" and not any(source.get("storage") for source in sources):
-            from driver.deploy.deployed import found_settings
-
-            values.update(found_settings(values))
+        if values.get("executor") == "lambda":
+            values |= _of_the_cloud(values, {name for source in sources for name, value in source.items() if value})
         if not values.get("shuffle"):
             values["shuffle"] = values["storage"].rstrip("/") + "/jobs"
         if values["shuffle"].startswith(("redis://", "rediss://")):
@@ -197,6 +194,16 @@ def refuse_local(what: str, url: str) -> None:
             f"{what}: functions on AWS Lambda cannot reach {url}, which is on this machine; name a place like"
             " s3://bucket/prefix"
         )
+
+
+def _of_the_cloud(values: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
+    """The values of settings on AWS Lambda that are not given."""
+    found: dict[str, Any] = {"workers": _CLOUD_WORKERS, "memory": None}
+    if "storage" not in given:
+        from driver.deploy.deployed import found_settings
+
+        found |= found_settings(values)
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

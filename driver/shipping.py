@@ -11,11 +11,11 @@ from typing import Any
 import mapreduce
 from driver.executors.base import Surroundings
 from driver.packaging import Package
-from mapreduce.errors import ConfigError, MissingObject
+from mapreduce.errors import ConfigError
 from mapreduce.job import Job, named_files
 from mapreduce.objectstore import ObjectStore
 from mapreduce.seal import Seal
-from worker.layout import bundle_key, code_key, file_key, job_key
+from worker.layout import code_key, file_key, job_key
 
 
 class Shipping:
@@ -52,20 +52,12 @@ class Shipping:
         if not requirements:
             return ""
         from driver.bundles import check_room, make_bundle
+        from driver.libraries import put_bundle
 
         bundle = make_bundle(requirements, where.machine)
         check_room(bundle, where.disk)
-        key = bundle_key(bundle.digest)
-        try:
-            if self._storage.size(key) == bundle.size:
-                return key
-        except MissingObject:
-            pass
         # Other jobs use it too, so it stays, and is not among what this job wrote.
-        with bundle.path.open("rb") as file, self._storage.create(key) as writer:
-            while data := file.read(1 << 20):
-                writer.write(data)
-        return key
+        return put_bundle(self._storage, bundle)
 
     def files(self, job: Job[Any, Any, Any, Any, Any]) -> dict[str, str]:
         """Put a job's side files; returns their keys by name.

@@ -57,3 +57,14 @@ def plan_splits(
     if current:
         splits.append(current)
     return splits
+
+
+def width(size: int, share: int, workers: int) -> int:
+    """How many attempts to plan for at once.
+
+    Args:
+        size: bytes to read.
+        share: bytes, at least, for each attempt; 0 where as many as possible are to share the work.
+        workers: how many can run at once.
+    """
+    return max(1, min(workers, -(-size // share))) if share else workers

@@ -1,7 +1,9 @@
 """The entry of AWS Lambda: what a function's sandbox does with an event of the driver.
 
 An event is a JSON object with one of
-    attempt: a payload to be run, with the setting timeout beside it, and the driver, by a name of its own;
+    describe: anything; the function tells what it is, and its key;
+    attempt: a payload to be run, its secret veiled, with the setting timeout beside it, and the driver, by a
+        name of its own;
     warm: seconds for which to hold the sandbox, so that as many events find as many sandboxes;
     start: attempts that this function is to start as further events; see `worker.tree`.
 """
@@ -13,6 +15,7 @@ import os
 import platform
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from typing import Any
@@ -21,6 +24,7 @@ from mapreduce import __version__
 from worker.child import Child, Died, fork
 from worker.guarded import run_guarded
 from worker.payload import PYTHON, Payload
+from worker.veil import KEY, unveil
 
 # What the runtime itself needs of the function's memory.
 _RESERVE = 16 << 20
@@ -50,7 +54,11 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         raise ValueError(
             f"the function has bsp-mapreduce {__version__}, the driver {event['version']}: run `mapreduce deploy` again"
         )
+    told: dict[str, Any] = {}
     match event:
+        case {"describe": _}:
+            outcome = _sandbox.warm(0, "")
+            told["key"] = _sandbox.key
         case {"attempt": payload}:
             outcome = _sandbox.attempt(payload, event.get("timeout"), event.get("driver", ""), context)
         case {"warm": seconds}:
@@ -59,7 +67,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             return {**_sandbox.facts(), "outcome": "started", "refused": _sandbox.start(calls, context)}
         case _:
             raise ValueError(f"no event of mapreduce: it has the fields {', '.join(sorted(event)) or '(none)'}")
-    return {**_sandbox.facts(), "outcome": outcome, "remaining": context.get_remaining_time_in_millis() / 1000}
+    told |= {"outcome": outcome, "remaining": context.get_remaining_time_in_millis() / 1000}
+    return {**_sandbox.facts(), **told}
 
 
 class _Sandbox:
@@ -68,6 +77,8 @@ class _Sandbox:
     def __init__(self) -> None:
         self.id = secrets.token_hex(4)
         self.cold = True
+        # What user code may print of its environment, or hand on with it, is not to show the key.
+        self.key = os.environ.pop(KEY, "")
         self._home = ""
         self._child: Child | None = None
         self._job = ""
@@ -79,7 +90,7 @@ class _Sandbox:
             "version": __version__,
             "python": PYTHON,
             "machine": platform.machine(),
-            "memory": _memory(),
+            "memory": _memory() - _RESERVE,
             "disk": shutil.disk_usage(tempfile.gettempdir()).free,
         }
 
@@ -94,15 +105,17 @@ class _Sandbox:
     def attempt(self, fields: dict[str, Any], timeout: float | None, driver: str, context: Any) -> str:
         """Run an attempt to its end, whatever that is."""
         memory = _memory() - _RESERVE
-        payload = Payload.from_fields({**fields, "memory": memory})
+        fields = {**fields, "memory": memory, "secret": unveil(fields["secret"], self.key).hex()}
+        payload = Payload.from_fields(fields)
         remaining = context.get_remaining_time_in_millis() / 1000
         margin = min(_MOST, max(_LEAST, remaining / 10))
         limit = max(0.1, min(timeout or remaining, remaining - margin))
         by = {"request": context.aws_request_id, "sandbox": self.id, "cold": self.cold, "time": time.time()}
         self.cold = False
-        told = {"payload": {**fields, "memory": memory}, "limit": limit, "driver": driver, "by": by}
+        told = {"payload": fields, "limit": limit, "driver": driver, "by": by}
         frame = json.dumps(told).encode()
         child = self._serve(payload.attempt.job)
+        _log(f"mapreduce {payload.attempt} start")
         try:
             answer = child.run(frame, limit + margin / 2, memory)
         except Died as death:
@@ -146,6 +159,12 @@ class _Sandbox:
 
 
 _sandbox = _Sandbox()
+
+
+def _log(line: str) -> None:
+    """Have a line in the function's log: `mapreduce logs` finds by it whose the lines behind it are."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _memory() -> int:

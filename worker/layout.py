@@ -12,6 +12,7 @@ jobs/<job>/rounds/<n>/failed/<task>.<attempt>
 jobs/<job>/rounds/<n>/started/<task>.<attempt>  on functions: created only if absent, by who runs the attempt
 jobs/<job>/rounds/<n>/out/<task>.<attempt>  output that stays with the job: blocks
 bundles/<digest>                            libraries, zipped; shared by jobs
+bundles/<digest>.used                       when a job last began that needs them
 <output>/_temporary/<job>/<task>.<attempt>  output parts until the job has succeeded
 <output>/part-<task>
 """
@@ -114,6 +115,16 @@ def started_key(job: str, round: int, task: int, attempt: int) -> str:
 def bundle_key(digest: str) -> str:
     """A zip archive of libraries, by the digest of its content."""
     return f"bundles/{digest}"
+
+
+def bundles_prefix() -> str:
+    """What the names of all bundles begin with."""
+    return "bundles/"
+
+
+def used_key(digest: str) -> str:
+    """When a job last began that needs the libraries of that digest."""
+    return f"bundles/{digest}.used"
 
 
 def out_key(job: str, round: int, task: int, attempt: int) -> str:

@@ -6,7 +6,6 @@ makes the bucket: that is then done in two steps, of which the first leaves the 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from driver.deploy.aws import Aws
 from driver.deploy.changes import Change, changes
 from driver.deploy.deployed import Deployed, deployed_by
 from driver.deploy.deployment import Deployment
-from driver.deploy.errors import AwsError, DeployError
+from driver.deploy.errors import DeployError
 from driver.deploy.package import Package, build, fingerprint
 from driver.deploy.platforms import platform_of
 from driver.deploy.scratch import clear_code, code_key
@@ -86,6 +85,7 @@ def carry_out(aws: Aws, stack: Stack, wanted: Wanted, tell: Tell) -> Deployed:
     if deployed is None:
         raise DeployError(f"the stack {stack.name} names no function: run `mapreduce destroy`, and deploy again")
     if wanted.package is not None:
+        _check_code(aws, wanted.deployment.name, wanted.package)
         clear_code(aws, deployed.bucket, wanted.deployment, but=wanted.package.digest)
     return deployed
 
@@ -142,15 +142,17 @@ def _change(stack: Stack, new: Mapping[str, Any]) -> State:
 
 
 def _upload(aws: Aws, bucket: str, wanted: Wanted, package: Package, tell: Tell) -> None:
-    """Put the code package into the bucket, unless it is there."""
+    """Put the code package into the bucket, in place of what somebody may have put there."""
     key = code_key(wanted.deployment, package.digest)
-    try:
-        aws.call("s3", "head_object", Bucket=bucket, Key=key)
-    except AwsError as error:
-        if error.code not in ("404", "NoSuchKey", "NotFound"):
-            raise
-    else:
-        return
-    checksum = base64.b64encode(bytes.fromhex(package.digest)).decode()
-    aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=package.data, ChecksumSHA256=checksum)
+    aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=package.data, ChecksumSHA256=package.sha256)
     tell(f"code uploaded to s3://{bucket}/{key}")
+
+
+def _check_code(aws: Aws, name: str, package: Package) -> None:
+    """See that the function has the code that was packed, and not what somebody else put into the bucket since."""
+    has = aws.call("lambda", "get_function_configuration", FunctionName=name)["CodeSha256"]
+    if has != package.sha256:
+        raise DeployError(
+            f"the function {name} has other code than was packed (SHA-256 {has}, not {package.sha256}): somebody has"
+            " replaced it in the bucket; find out who may write there, then run `mapreduce destroy` and deploy again"
+        )

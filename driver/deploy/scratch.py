@@ -14,7 +14,7 @@ from driver.deploy.deployment import Deployment
 from driver.deploy.errors import DeployError
 from driver.deploy.policy import FAILURES
 
-# Ids of jobs, as `driver.run` makes them: a date, a time, and letters.
+# Ids of jobs, as `driver.means` makes them: a date, a time, and letters.
 _JOB = r"\d{8}-\d{6}-[0-9a-f]{8}"
 _BATCH = 1000
 
@@ -40,12 +40,16 @@ def clear_code(aws: Aws, bucket: str, deployment: Deployment, but: str = "") -> 
 
 
 def clear_data(aws: Aws, bucket: str, deployment: Deployment) -> int:
-    """Delete what jobs made, and what Lambda wrote of their failures; returns how many objects."""
-    start = f"{deployment.prefix}/jobs/"
-    job = re.compile(re.escape(start) + _JOB + "/.+")
-    failures = f"{FAILURES}/{deployment.name}/"
-    deleted = _delete(aws, bucket, (key for key, _ in _list(aws, bucket, start) if job.fullmatch(key)))
-    return deleted + _delete(aws, bucket, (key for key, _ in _list(aws, bucket, failures)))
+    """Delete what jobs made, their libraries, and what Lambda wrote of their failures; returns how many objects."""
+    deleted = 0
+    for start, rest in (
+        (f"{deployment.prefix}/jobs/", f"{_JOB}/.+"),
+        (f"{deployment.prefix}/bundles/", r"[0-9a-f]{64}(\.used)?"),
+        (f"{FAILURES}/{deployment.name}/", ".+"),
+    ):
+        ours = re.compile(re.escape(start) + rest)
+        deleted += _delete(aws, bucket, (key for key, _ in _list(aws, bucket, start) if ours.fullmatch(key)))
+    return deleted
 
 
 def left(aws: Aws, bucket: str, prefix: str = "") -> Left:

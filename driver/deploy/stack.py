@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ class State(NamedTuple):
     status: str
     reason: str
     outputs: dict[str, str]
+    parameters: frozenset[str]
 
     @property
     def stands(self) -> bool:
@@ -69,6 +71,8 @@ class Stack:
     def prepare(self, template: Mapping[str, Any]) -> str:
         """Have the change of the stack to `template` worked out: the id of the change set, "" for no change.
 
+        The template's parameters, which are secrets all, keep their values, or get random ones.
+
         Raises:
             DeployError: it cannot be changed so.
         """
@@ -85,6 +89,12 @@ class Stack:
             ChangeSetName=f"mapreduce-{time.time_ns()}",
             ChangeSetType="UPDATE" if state else "CREATE",
             TemplateBody=json.dumps(template),
+            Parameters=[
+                {"ParameterKey": name, "UsePreviousValue": True}
+                if state and name in state.parameters
+                else {"ParameterKey": name, "ParameterValue": secrets.token_hex(32)}
+                for name in template.get("Parameters", ())
+            ],
             Capabilities=["CAPABILITY_IAM"],
             Tags=[{"Key": TAG, "Value": self.name}],
         )
@@ -181,7 +191,8 @@ class Stack:
                 return None
             raise
         outputs = {one["OutputKey"]: one["OutputValue"] for one in told.get("Outputs", ())}
-        return State(told["StackId"], told["StackStatus"], told.get("StackStatusReason", ""), outputs)
+        parameters = frozenset(one["ParameterKey"] for one in told.get("Parameters", ()))
+        return State(told["StackId"], told["StackStatus"], told.get("StackStatusReason", ""), outputs, parameters)
 
     def _looks(self) -> Iterator[None]:
         """Once for each look at something that is to end, with pauses between."""

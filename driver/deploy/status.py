@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from driver.deploy.aws import Aws
 from driver.deploy.deployed import deployed_by
 from driver.deploy.deployment import Deployment
 from driver.deploy.errors import AwsError, DeployError
-from driver.deploy.package import fingerprint
+from driver.deploy.package import base64_digest, fingerprint
 from driver.deploy.platforms import platform_of
 from driver.deploy.stack import Stack
 from driver.deploy.template import METADATA
@@ -58,10 +59,13 @@ def look(aws: Aws, stack: Stack, *, thorough: bool) -> Status:
     if state is None or not state.stands:
         status = state.status if state else ""
         return Status(stack.name, aws.region, status, {}, {}, "", None, "nothing is deployed", {})
-    kept = stack.template()["Metadata"][METADATA]
+    template = stack.template()
+    kept = template["Metadata"][METADATA]
     deployment = Deployment.from_json(kept["deployment"])
     matches, verdict = _compare(deployment, kept)
-    drift = _function_drift(aws, deployment) if deployed_by(state, aws.region) else {"Function": "there is none"}
+    drift = {"Function": "there is none"}
+    if deployed_by(state, aws.region):
+        drift = _function_drift(aws, deployment, template["Resources"]["Function"]["Properties"]["Code"])
     if thorough:
         drift |= stack.drift()
     return Status(
@@ -91,7 +95,7 @@ def _compare(deployment: Deployment, kept: dict[str, Any]) -> tuple[bool | None,
     return False, f"the code is not what is installed here ({versions}): run `mapreduce deploy`"
 
 
-def _function_drift(aws: Aws, deployment: Deployment) -> dict[str, str]:
+def _function_drift(aws: Aws, deployment: Deployment, code: Mapping[str, Any]) -> dict[str, str]:
     """How the function differs from what was deployed."""
     try:
         told = aws.call("lambda", "get_function_configuration", FunctionName=deployment.name)
@@ -105,5 +109,8 @@ def _function_drift(aws: Aws, deployment: Deployment) -> dict[str, str]:
         "tmp": (deployment.tmp, told.get("EphemeralStorage", {}).get("Size")),
         "arch": ([deployment.arch], told.get("Architectures")),
     }
+    if "S3Key" in code:  # which names the digest
+        digest = str(code["S3Key"]).rpartition("/")[2].removesuffix(".zip")
+        wanted["code"] = (base64_digest(digest), told["CodeSha256"])
     differences = [f"{name}: {ours} -> {theirs}" for name, (ours, theirs) in wanted.items() if ours != theirs]
     return {"Function": "; ".join(differences)} if differences else {}

@@ -8,9 +8,12 @@ from driver.deploy.deployment import Deployment
 from driver.deploy.network import network, redis_secret, redis_url
 from driver.deploy.policy import FAILURES, statements, sub
 from mapreduce import __version__
+from worker.veil import KEY
 
 #: The entry point of the code.
 HANDLER = "worker.handler.handle"
+#: The parameter that is the function's key; nobody reads it off the stack.
+PARAMETER = "Key"
 #: The key of what this program keeps in a template's metadata.
 METADATA = "Mapreduce"
 #: The tag of the stack and of all that it makes; its value is the stack's name.
@@ -61,7 +64,7 @@ def template(deployment: Deployment, code: Code | None, *, python: str = "", fin
     if present:
         resources["Function"] = _function(deployment, code, python)
         resources["Invocation"] = _invocation(deployment)
-    return {
+    made = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "mapreduce: a function that runs tasks, and what it needs",
         "Metadata": {
@@ -70,6 +73,10 @@ def template(deployment: Deployment, code: Code | None, *, python: str = "", fin
         "Resources": resources,
         "Outputs": _outputs(deployment, fingerprint, present=present),
     }
+    if present:
+        what = "Hides the secrets of jobs in events, which Lambda writes down when they fail"
+        made["Parameters"] = {PARAMETER: {"Type": "String", "NoEcho": True, "MinLength": 64, "Description": what}}
+    return made
 
 
 def _scratch(deployment: Deployment) -> dict[str, Any]:
@@ -125,6 +132,7 @@ def _function(deployment: Deployment, code: Code | None, python: str) -> dict[st
         "Timeout": deployment.timeout,
         "EphemeralStorage": {"Size": deployment.tmp},
         "Role": deployment.role or {"Fn::GetAtt": ["Role", "Arn"]},
+        "Environment": {"Variables": {KEY: {"Ref": PARAMETER}}},
     }
     if deployment.image:
         properties |= {"PackageType": "Image", "Code": {"ImageUri": deployment.image}}

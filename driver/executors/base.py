@@ -24,10 +24,12 @@ class Surroundings(NamedTuple):
     Attributes:
         machine: the processor, as `platform.machine()` tells it, of a Linux elsewhere; "" for this machine.
         disk: bytes that there are for libraries; None where that is not known.
+        memory: bytes of memory that an attempt may use; None where that is what the settings say.
     """
 
     machine: str = ""
     disk: int | None = None
+    memory: int | None = None
 
 
 class Executor(ABC):

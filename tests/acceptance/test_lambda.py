@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ from driver import Driver, Event
 from driver.events import AttemptFailed
 from driver.lambda_local import Fault
 from mapreduce import ConfigError, Job, Mapper, TaskError
-from tests.acceptance.conftest import contents
+from tests.acceptance.conftest import CLI, Python, contents
 from tests.acceptance.jobs import words_plain
 from tests.driver.wheels import required, wheel
 from tests.services.functions import Functions, functions
@@ -190,15 +193,50 @@ def test_libraries_come_along(
                 pairs = list(result)
             assert {said for said, _ in pairs} == {"hello"}
             places += {where for _, where in pairs}
-            assert len(found(f"{root}/scratch")) == 1
-    [[key, data]] = found(f"{root}/scratch").items()
+            assert len(found(f"{root}/scratch")) == 2
+    [[key, data], [sign, _]] = sorted(found(f"{root}/scratch").items())
     assert key == f"bundles/{hashlib.sha256(data).hexdigest()}"
+    assert sign == f"{key}.used"
     assert len(set(places)) <= 4  # a sandbox each
     with (
         Driver(executor="lambda", storage=f"{root}/scratch", workers=2, retries=0) as driver,
         pytest.raises(TaskError, match="No module named 'greeting_of_tests'"),
     ):
         driver.run(Job(mapper=Greets()), given)
+
+
+class Measures(Mapper[str, int, int]):
+    """The size of what a library has beside it, and the memory that the process had at most."""
+
+    def map(self, record: str) -> Iterator[tuple[int, int]]:
+        import resource
+        from pathlib import Path
+
+        import heavy_of_tests  # type: ignore[import-not-found]  # it is in the bundle alone
+
+        data = Path(heavy_of_tests.__file__).with_suffix(".bin")
+        yield data.stat().st_size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def test_large_libraries(
+    service: Functions, given: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries of several hundred MB, compressed, reach functions through /tmp, and not through their memory."""
+    size = 300_000_000
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wheel(tmp_path / "wheels", "heavy_of_tests", "1.0", "", data=os.urandom(size))
+    lines = required(tmp_path / "wheels", "heavy-of-tests")
+    service.create(memory=256, tmp=1024)
+    try:
+        with (
+            Driver(executor="lambda", storage=f"{root}/scratch", workers=1, requirements=lines) as driver,
+            driver.run(Job(mapper=Measures()), given) as result,
+        ):
+            found = set(result)
+    finally:
+        service.create()
+    assert {measured for measured, _ in found} == {size}
+    assert max(peak for _, peak in found) < 150_000_000
 
 
 def test_places_of_this_machine(service: Functions, given: str, text: Path, root: str, tmp_path: Path) -> None:
@@ -209,7 +247,63 @@ def test_places_of_this_machine(service: Functions, given: str, text: Path, root
                 driver.run(words_plain, inputs, output)
     with pytest.raises(ConfigError, match=r"shuffle: functions on AWS Lambda cannot reach"):
         Driver(executor="lambda", storage=f"{root}/scratch", shuffle=tmp_path)
+    with pytest.raises(ConfigError, match=r"storage: functions on AWS Lambda cannot reach"):
+        Driver(executor="lambda", storage=tmp_path)
     with pytest.raises(ConfigError, match=r"storage: it is not given, and no stack mapreduce tells of one"):
         Driver(executor="lambda")
     with pytest.raises(ConfigError, match=r"redis_password: a password is not sent to AWS Lambda"):
         Driver(executor="lambda", storage=f"{root}/scratch", shuffle="redis://:sesame@host")
+
+
+# Four lines make four tasks, of which the last waits for as long as there is a file "block".
+WAITING = """
+    import os, pathlib, threading
+    from mapreduce import FoldBy, Job, Mapper
+
+    class Words(Mapper):
+        def map(self, line):
+            here = pathlib.Path(FOLDER)
+            with (here / "ran").open("a") as file:
+                file.write(f"{self.task.index}\\n")
+            if self.task.index == 3 and (here / "block").exists():
+                threading.Event().wait()
+            for word in line.split():
+                yield word, 1
+
+    job = Job(mapper=Words(), reducer=FoldBy(lambda one, other: one + other))
+"""
+
+
+def test_resume(service: Functions, python: Python, root: str) -> None:
+    """A job whose driver was killed is brought to its end; what functions had committed does not run again."""
+    python.write({"my_job.py": WAITING.replace("FOLDER", repr(str(python.folder)))})
+    block, ran = python.folder / "block", python.folder / "ran"
+    block.touch()
+    key = f"{root.removeprefix(f's3://{BUCKET}/')}/in.txt"
+    ministack().client().put_object(Bucket=BUCKET, Key=key, Body=b"a b\nc a\na c\nd d\n")
+    where = ("--storage", f"{root}/scratch", "--output", f"{root}/out", "--partitions", "2")
+    options = ("--executor", "lambda", "--workers", "4", "--split-size", "4")
+    process = python.start(*CLI, "run", "my_job.py", f"{root}/in.txt", *where, *options)
+    try:
+        until(lambda: sum("/rounds/0/done/" in name for name in found(f"{root}/scratch")) == 3, process)
+        until(lambda: "3" in ran.read_text().split(), process)
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    [job] = {name.split("/")[1] for name in found(f"{root}/scratch")}
+    block.unlink()
+    code, _, errors = python.run(*CLI, "resume", job)
+    assert code == 0, errors
+    lines = b"".join(data for name, data in found(f"{root}/out").items() if "part" in name).decode().splitlines()
+    assert dict(line.split("\t") for line in lines) == {"a": "3", "b": "1", "c": "2", "d": "2"}
+    assert sorted(ran.read_text().split()) == ["0", "1", "2", "3", "3"]
+    assert found(f"{root}/scratch") == {}
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition holds, while a process runs."""
+    deadline, pause = time.monotonic() + 60, threading.Event()
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        pause.wait(0.05)

@@ -74,7 +74,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """Runs jobs; nobody waits in earnest."""
     server = ministack()
     use(server.key, monkeypatch)
-    monkeypatch.setattr("driver.run.Patience", lambda *arguments: Patience(*arguments, sleep=lambda seconds: None))
+    monkeypatch.setattr("driver.means.Patience", lambda *arguments: Patience(*arguments, sleep=lambda seconds: None))
     with Proxy(server.endpoint) as proxy:
         yield Bench(tmp_path, server, proxy)
 

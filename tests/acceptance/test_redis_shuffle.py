@@ -143,7 +143,7 @@ def test_resume_and_clean(keys: Keys, text: Path, tmp_path: Path, monkeypatch: p
 
     def lose_driver(name: str) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr("driver.run.JobRun._end", lambda run, problem: run._notebook.close())
+            patched.setattr("driver.run.JobRun._end", lambda run, problem: run._means.notebook.close())
             with pytest.raises(Stop):
                 run(text, tmp_path / name, **settings, callbacks=[stop])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from driver.executors.lambda_ import LambdaExecutor
 from driver.executors.lambda_.service import Service
 from driver.lambda_local import Fault
 from mapreduce.errors import ConfigError, JobError
+from mapreduce.objectstore import open_store
 from tests.contract.executor import ExecutorContract, MakeExecutor, Reports, laid, payloads, run, until
-from tests.services.functions import NAME, Functions, functions
+from tests.services.functions import FUNCTION_KEY, NAME, Functions, functions
 from tests.services.s3_servers import BUCKET, ministack, place, use
 from worker.layout import cancelled_key, out_key, started_key
+from worker.veil import KEY, unveil
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -166,6 +169,46 @@ class LambdaContract(ExecutorContract):
         finally:
             service.create()
 
+    def test_twenty_at_once(
+        self, make: MakeExecutor, where: str, service: Functions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Twenty functions run at the same moment, each within its own memory and time."""
+
+        def meet(number: int) -> int:
+            if number == 20:
+                hold = [bytearray(4_000_000) for _ in range(1000)]
+                return len(hold)
+            if number == 21:
+                time.sleep(60)
+            store = open_store(where)
+            store.put(f"met/{number}", b"")
+            while len(list(store.list("met/"))) < 20:  # nobody goes before the twentieth has come
+                time.sleep(0.2)
+            return os.getppid()
+
+        monkeypatch.setattr("tests.contract.executor.PATIENCE", 120.0)  # for two processors
+        service.create(memory=256, timeout=40)
+        try:
+            job = laid(where, range(22), meet)
+            assert run(make(22), job) == dict.fromkeys(range(22), "")
+        finally:
+            service.create()
+        assert len({job.part(0, number)[0][1] for number in range(20)}) == 20  # a sandbox each
+        assert [job.failure(0, number).kind for number in (20, 21)] == ["out of memory", "timed out"]
+
+    def test_a_function_without_a_key(self, where: str, service: Functions) -> None:
+        """A function that could not tell secrets from what is written down is refused."""
+        told = service.client.get_function_configuration(FunctionName=NAME)["Environment"]["Variables"]
+        without = {name: value for name, value in told.items() if name != KEY}
+        service.client.update_function_configuration(FunctionName=NAME, Environment={"Variables": without})
+        executor = LambdaExecutor(1, None, Service(NAME), invoke=self.invoke)
+        try:
+            with pytest.raises(ConfigError, match="has no key, under which secrets of jobs would travel"):
+                executor.start(payloads(laid(where, [1], abs)), print)
+        finally:
+            executor.close()
+            service.create()
+
     def test_events_that_are_too_large(self, make: MakeExecutor, where: str) -> None:
         """What the service would refuse is refused here, and what makes it large is named."""
         job = laid(where, [1], abs, files={f"file {number}": "x" * 1000 for number in range(7000)})
@@ -284,3 +327,27 @@ class TestEvents(LambdaContract):
         found = client.list_objects_v2(Bucket=BUCKET, Prefix="aws/lambda/async/").get("Contents", [])
         records = [client.get_object(Bucket=BUCKET, Key=info["Key"])["Body"].read() for info in found]
         assert not any(job.seal.secret.hex().encode() in record for record in records)
+
+    def test_what_the_service_writes_down(self, where: str, service: Functions) -> None:
+        """A failed event, as the service puts it into the bucket, has nothing by which readers could make code."""
+        service.service.faults.add(killing(0))
+        job = laid(where, ["x"], die)
+        executor = LambdaExecutor(1, None, Service(NAME))
+        try:
+            executor.surroundings()  # by which it learns of the function's key
+            event = executor._event(job.payload("map", 0))
+        finally:
+            executor.close()
+        client, prefix = ministack().client(), "aws/lambda/async/"
+        before = _keys(client, prefix)
+        service.client.invoke(FunctionName=NAME, InvocationType="Event", Payload=event)
+        [key] = until(lambda: _keys(client, prefix) - before)
+        record = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        client.delete_object(Bucket=BUCKET, Key=key)
+        assert job.seal.secret.hex().encode() not in record
+        hidden = json.loads(record)["requestPayload"]["attempt"]["secret"]
+        assert unveil(hidden, FUNCTION_KEY) == job.seal.secret
+
+
+def _keys(client: Any, prefix: str) -> set[str]:
+    return {info["Key"] for info in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])}

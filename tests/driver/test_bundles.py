@@ -95,7 +95,7 @@ def test_local_workers_have_the_libraries(
             result = driver.run(Job(mapper=Greets()), tmp_path / "in.txt")
             assert dict(result) == dict.fromkeys("abcd", "hello from 1.0")
             result.close()
-    assert len(list((tmp_path / "storage" / "bundles").iterdir())) == 1
+    assert len(list((tmp_path / "storage" / "bundles").iterdir())) == 2  # and the sign that it is used
 
 
 def test_not_inline(wheels: Path, tmp_path: Path) -> None:

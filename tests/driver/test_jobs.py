@@ -81,7 +81,7 @@ class Bench:
                 raise Stop
 
         with self._monkeypatch.context() as patched:
-            patched.setattr("driver.run.JobRun._end", lambda run, problem: run._notebook.close())
+            patched.setattr("driver.run.JobRun._end", lambda run, problem: run._means.notebook.close())
             with pytest.raises(Stop):
                 self.run(callbacks=[end], **settings)
         return notebooks(self.state)[-1]

@@ -239,7 +239,7 @@ class Outage:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs a job on a store with a script, without waiting."""
     monkeypatch.setitem(registry.STORES, "faulty", "tests.contract.faulty_store:FaultyStore")
-    monkeypatch.setattr("driver.run.Patience", lambda *arguments: Patience(*arguments, sleep=lambda seconds: None))
+    monkeypatch.setattr("driver.means.Patience", lambda *arguments: Patience(*arguments, sleep=lambda seconds: None))
     text = tmp_path / "in.txt"
     text.write_text("a b\n" * 20)
 

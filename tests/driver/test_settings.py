@@ -227,6 +227,13 @@ def test_lambda(folder: Path) -> None:
     assert load(folder, {"MAPREDUCE_WORKERS": "3"}, executor="lambda", storage="s3://b/c").workers == 3
 
 
+def test_memory_on_lambda(folder: Path) -> None:
+    """There the function's memory counts; what is set is kept to be compared with it."""
+    assert cloud(folder).memory is None
+    assert cloud(folder, memory="1GB").memory == 1_000_000_000
+    assert load(folder).memory == 512_000_000
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

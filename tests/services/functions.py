@@ -14,9 +14,11 @@ import boto3
 
 from driver.lambda_local import RUNTIME, LambdaLocal
 from tests.services.s3_servers import BUCKET, S3Server
+from worker.veil import KEY
 
 ROOT = Path(__file__).parents[2]
 NAME = "mapreduce"
+FUNCTION_KEY = "the key of the function of tests"
 
 
 class Functions(NamedTuple):
@@ -25,7 +27,9 @@ class Functions(NamedTuple):
     service: LambdaLocal
     client: Any
 
-    def create(self, *, memory: int = 512, timeout: int = 60, handler: str = "worker.handler.handle") -> None:
+    def create(
+        self, *, memory: int = 512, timeout: int = 60, tmp: int = 512, handler: str = "worker.handler.handle"
+    ) -> None:
         """Make the function anew."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as empty:  # all is installed where sandboxes run
@@ -39,8 +43,9 @@ class Functions(NamedTuple):
             Role="arn:aws:iam::000000000000:role/any",
             Code={"ZipFile": archive.getvalue()},
             # Tests are no packages that a job would ship.
-            Environment={"Variables": {"PYTHONPATH": str(ROOT)}},
+            Environment={"Variables": {"PYTHONPATH": str(ROOT), KEY: FUNCTION_KEY}},
             MemorySize=memory,
+            EphemeralStorage={"Size": tmp},
             Timeout=timeout,
         )
         self.client.put_function_event_invoke_config(

@@ -22,6 +22,7 @@ from worker import handler
 from worker.budget import resident_bytes
 from worker.handler import AttemptLost
 from worker.layout import cancelled_key, failed_key, started_key
+from worker.veil import KEY, veil
 
 pytestmark = pytest.mark.process
 
@@ -48,6 +49,7 @@ def sleep() -> bool:
 def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[handler._Sandbox]:
     """A new sandbox of 512 MB, beside what the process of the tests has, from which its worker is forked."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(512 + (resident_bytes() >> 20)))
+    monkeypatch.setenv(KEY, "the key")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = handler._Sandbox()
     monkeypatch.setattr(handler, "_sandbox", made)
@@ -58,6 +60,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[handler
 def run(job: Laid, task: int = 0, seconds: float = 60, timeout: float | None = None, **changed: Any) -> Any:
     """What the handler returns for an attempt."""
     payload = json.loads(job.payload("map", task, **changed).to_json())
+    payload["secret"] = veil(job.seal.secret, "the key")
     event = {"version": __version__, "driver": "d1", "attempt": payload, "timeout": timeout}
     return handler.handle(event, Invocation(seconds))
 
@@ -71,6 +74,39 @@ def test_an_attempt_commits(tmp_path: Path) -> None:
     key = started_key(job.name, 0, 0, 0)
     claim = json.loads(job.seal.unwrap(key, job.storage.get(key)))
     assert (claim["request"], claim["sandbox"], claim["cold"]) == ("request-1", answer["sandbox"], True)
+
+
+def test_what_it_tells_of_itself(sandbox: handler._Sandbox) -> None:
+    """Who may invoke the function learns what it is, and its key."""
+    told = handler.handle({"describe": "yourself"}, Invocation())
+    memory = (int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) - 16) << 20  # but for what the runtime needs
+    assert (told["version"], told["key"], told["memory"]) == (__version__, "the key", memory)
+    assert 59 < told["remaining"] <= 60
+
+
+def test_the_key_is_the_handlers(tmp_path: Path) -> None:
+    """User code does not find the key in its environment, and no other answer has it."""
+    job = laid(tmp_path, [0], lambda record: dict(os.environ))
+    answer = run(job)
+    assert answer["outcome"] == "committed"
+    assert "the key" not in repr(answer)
+    assert "the key" not in job.part(0)[0][1].values()
+
+
+def test_a_secret_for_another_function(tmp_path: Path) -> None:
+    """An event whose secret was hidden under another key is refused, with what has happened."""
+    job = laid(tmp_path, [0], abs)
+    payload = {**json.loads(job.payload("map", 0).to_json()), "secret": veil(job.seal.secret, "another")}
+    with pytest.raises(ValueError, match="it was deployed anew"):
+        handler.handle({"attempt": payload}, Invocation())
+
+
+def test_the_log_tells_whose_lines_follow(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before what an attempt prints stands which attempt it is."""
+    job = laid(tmp_path, [0], lambda record: print("printed"))
+    run(job, attempt=3)
+    told = "".join(capfd.readouterr())
+    assert told.splitlines() == [f"mapreduce {job.name}/0/00000.3 start", "printed"]
 
 
 def test_a_delivery_that_comes_twice(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The function's failure destination: what the service writes down of events that it could not have run.
 
 The service writes one object for each such event, into a bucket, below
-aws/lambda/async/<function>/<year>/<month>/<day>/. The object repeats the event, secret of the job
-included, so it is deleted as soon as it has been read.
+aws/lambda/async/<function>/<year>/<month>/<day>/. The object repeats the event, with the secret of the
+job as `worker.veil` hides it; it is deleted as soon as it has been read.
 """
 
 from __future__ import annotations

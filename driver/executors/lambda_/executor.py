@@ -14,20 +14,22 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from driver.executors.base import Ended, Executor, Surroundings
+from driver.executors.lambda_.checks import check_function, check_size
 from driver.executors.lambda_.destination import Destination
 from driver.executors.lambda_.flights import Flight, Flights
-from driver.executors.lambda_.service import LIMITS, Facts, Lost, Refused, Service
+from driver.executors.lambda_.service import Facts, Lost, Refused, Service
 from driver.executors.lambda_.watch import PACE, Watch, left_over
 from driver.settings import Settings
 from mapreduce import __version__
-from mapreduce.errors import ConfigError, JobError, StoreError
+from mapreduce.errors import ConfigError, StoreError
 from mapreduce.objectstore import Access, ObjectStore, open_store
 from shuffle.base import AttemptId
 from worker.layout import cancelled_key
-from worker.payload import PYTHON, Payload
+from worker.payload import Payload
+from worker.veil import veil
 
 # Threads that hand events over: more only make the client library's lock the bottleneck.
 _SENDERS = 16
@@ -83,6 +85,7 @@ class LambdaExecutor(Executor):
         self._crowd = crowd
         self._flights = Flights(workers)
         self._facts: Facts | None = None
+        self._key = ""
         self._surroundings: Surroundings | None = None
         self._opening = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -114,7 +117,7 @@ class LambdaExecutor(Executor):
         flights = [Flight(payload, ended) for payload in payloads]
         self._jobs.update(flight.payload.attempt.job for flight in flights)
         for flight in flights:
-            _check_size(self._event(flight.payload), flight.payload, self._invoke)
+            check_size(self._event(flight.payload), flight.payload, self._invoke)
             if url := self._left.pop(flight.payload.attempt.job, ""):
                 self._store(url).delete([cancelled_key(flight.payload.attempt.job, self._name)])
         self._grow(self._flights.add(flights))
@@ -201,12 +204,9 @@ class LambdaExecutor(Executor):
                 return
             self._service.open()
             told = self._service.describe()
-            if told.get("python") != PYTHON:
-                raise ConfigError(
-                    f"the function {self._service.function} runs Python {told.get('python')}, this driver {PYTHON}:"
-                    " code can be shipped only between equal minor versions; run `mapreduce deploy` from this Python"
-                )
-            self._surroundings = Surroundings(str(told["machine"]), int(told["disk"]))
+            check_function(self._service.function, told)
+            self._key = str(told["key"])
+            self._surroundings = Surroundings(str(told["machine"]), int(told["disk"]), int(told["memory"]))
             config = self._service.settings()
             arn = str(config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
             self._facts = Facts(
@@ -229,6 +229,7 @@ class LambdaExecutor(Executor):
 
     def _event(self, payload: Payload) -> bytes:
         fields = json.loads(payload.to_json())
+        fields["secret"] = veil(bytes.fromhex(payload.secret), self._key)
         event = {"version": __version__, "driver": self._name, "timeout": self._timeout, "attempt": fields}
         return json.dumps(event, separators=(",", ":")).encode()
 
@@ -261,12 +262,7 @@ class LambdaExecutor(Executor):
     def _branch(self, flights: list[Flight]) -> list[Flight]:
         """Have a function hand over these events; returns those that it could not, or may not have."""
         event = json.loads(self._event(flights[0].payload))
-        first = {**event["attempt"], "attempt": None, "row": None}
-        same = [
-            flight
-            for flight in flights
-            if {**json.loads(flight.payload.to_json()), "attempt": None, "row": None} == first
-        ]
+        same = [flight for flight in flights if _common(flight.payload) == _common(flights[0].payload)]
         calls = [[list(flight.payload.attempt), list(flight.payload.row)] for flight in same]
         start = {"version": __version__, "start": {"common": event, "attempts": calls}}
         others = [flight for flight in flights if flight not in same]
@@ -322,19 +318,6 @@ class LambdaExecutor(Executor):
                 troubled = True
 
 
-def _check_size(event: bytes, payload: Payload, invoke: Literal["event", "request"]) -> None:
-    """Refuse an event that the service would.
-
-    Raises:
-        JobError: it is too large; the message tells what of it is.
-    """
-    limit = LIMITS[invoke]
-    if len(event) <= limit:
-        return
-    sizes: dict[str, int] = {name: len(json.dumps(value)) for name, value in asdict(payload).items()}
-    name = max(sizes, key=sizes.__getitem__)
-    remedy = ": ship fewer side files, or one archive of them" if name == "files" else ""
-    raise JobError(
-        f"the event of {payload.attempt} has {len(event):,} bytes, and AWS Lambda takes {limit:,}; its field {name!r}"
-        f" has {sizes[name]:,} of them{remedy}"
-    )
+def _common(payload: Payload) -> dict[str, Any]:
+    """What the payloads of a round have in common."""
+    return {**asdict(payload), "attempt": None, "row": None}

@@ -164,14 +164,14 @@ class Service:
                 raise Refused("it was not started any more")
 
     def describe(self) -> dict[str, Any]:
-        """What the function's code says of itself: versions, machine, memory, seconds that it may take.
+        """What the function's code says of itself: versions, key, machine, memory, seconds that it may take.
 
         Raises:
             ConfigError: it does not exist, must not be invoked, or is of another version.
             JobError: it cannot be reached, or does not work.
         """
         try:
-            answer = self.invoke(json.dumps({"warm": 0}).encode(), "request")
+            answer = self.invoke(json.dumps({"describe": "yourself"}).encode(), "request")
         except (Refused, Lost) as error:
             raise JobError(f"the function {self.function} cannot be used: {error}") from error
         if answer.error:

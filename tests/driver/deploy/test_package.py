@@ -9,16 +9,13 @@ import sys
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
-from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import mapreduce
 from driver.deploy import package
 from driver.deploy.errors import DeployError
-from driver.deploy.package import OURS, archive, build, fingerprint
+from driver.deploy.package import OURS, build, fingerprint
 from driver.deploy.pins import NEEDED, pins
 from driver.deploy.platforms import Platform, platform_of
 from mapreduce import ConfigError
@@ -142,7 +139,7 @@ def test_fingerprint(offline: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     )
     for name in OURS:
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(package, "_HOME", str(tmp_path))
+    monkeypatch.setattr(package, "_HOME", tmp_path)
     (tmp_path / "worker/handler.py").write_text("one")
     first = fingerprint(ARM)
     (tmp_path / "worker/handler.py").write_text("two")
@@ -161,18 +158,6 @@ def test_glibc_of_the_runtime() -> None:
     assert "manylinux_2_27_aarch64" not in Platform(11, "arm64").tags
     assert "manylinux_2_34_x86_64" in Platform(12, "x86_64").tags
     assert "manylinux2014_x86_64" in Platform(11, "x86_64").tags
-
-
-@given(st.dictionaries(st.text("abc/.", min_size=1, max_size=8), st.binary(max_size=50), max_size=5), st.randoms())
-def test_archive(contents: dict[str, bytes], chance: Random) -> None:
-    """An archive depends on names and contents, not on their order, and gives them back."""
-    items = list(contents.items())
-    chance.shuffle(items)
-    data = archive(dict(items))
-    assert data == archive(contents)
-    with zipfile.ZipFile(io.BytesIO(data)) as file:
-        assert {name: file.read(name) for name in file.namelist()} == contents
-        assert {entry.external_attr >> 16 for entry in file.infolist()} <= {0o100644}
 
 
 def test_imports_are_packaged() -> None:

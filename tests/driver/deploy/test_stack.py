@@ -164,6 +164,19 @@ def test_vpc(account: Account) -> None:
     assert look_up(account.aws, wanted, {way}).s3_endpoint is True
 
 
+@pytest.mark.slow
+def test_into_a_vpc_and_out(account: Account) -> None:
+    """Subnets may be given to what stands, and be taken back: what they need comes and goes with them."""
+    make(account)
+    before = account.stack.resources()
+    vpc = Vpc(account.aws)
+    found = look_up(account.aws, Deployment().changed({"name": account.stack.name, "subnets": vpc.subnets}), ())
+    account.stack.execute(account.stack.prepare(template(found, None)))
+    assert set(account.stack.resources()) - set(before) == {"FunctionGroup", "S3Endpoint"}
+    make(account)
+    assert account.stack.resources() == before
+
+
 def test_subnets_of_two_vpcs(account: Account) -> None:
     """A function is in one VPC."""
     one, two = Vpc(account.aws), Vpc(account.aws)

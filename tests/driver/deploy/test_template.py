@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from driver.deploy.deployment import Deployment
-from driver.deploy.template import METADATA
+from driver.deploy.template import METADATA, PARAMETER
 from tests.driver.deploy.variants import VARIANTS, deployment, template_of
+from worker.veil import KEY
 
 
 @pytest.mark.slow
@@ -94,10 +95,14 @@ def test_lambda_does_not_try_again() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_nothing_secret(variant: str) -> None:
-    """Functions have no environment of ours, and the password of Redis stands nowhere."""
+    """The function's key and the password of Redis stand nowhere: the template says where they come from."""
     made = template_of(deployment(variant))
     if "Function" in made["Resources"]:
-        assert "Environment" not in made["Resources"]["Function"]["Properties"]
+        assert made["Resources"]["Function"]["Properties"]["Environment"] == {"Variables": {KEY: {"Ref": PARAMETER}}}
+        assert made["Parameters"][PARAMETER]["NoEcho"] is True
+        assert "Default" not in made["Parameters"][PARAMETER]
+    else:
+        assert "Parameters" not in made
     if "Redis" in made["Resources"]:
         assert "{{resolve:" in json.dumps(made["Resources"]["Redis"]["Properties"]["AuthToken"])
 
