@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from driver.cli import with_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print a document for machines instead of tables.")
 _data = click.option(
@@ -19,6 +23,23 @@ _data = click.option(
     metavar="DIR",
     help="Where generated text is kept.  [default: $BENCHMARK_DATA, else ~/.cache/mapreduce/bench]",
 )
+_markdown = click.option("--markdown", metavar="FILE", help="Write the tables into this page too.")
+
+
+def _places(command: F) -> F:
+    """Give a command the options that name stores to compare."""
+    options: list[Callable[[F], F]] = [
+        click.option("--s3", metavar="URL", help="An S3 store to compare: s3://bucket/prefix."),
+        click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]"),
+        click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]"),
+        click.option("--redis", metavar="URL", multiple=True, help="A Redis to compare; may be given several times."),
+        click.option(
+            "--local-services", is_flag=True, help="Start a SeaweedFS (S3) and a Valkey or Redis, and compare these."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -97,6 +118,50 @@ def terasort(
 
 
 @bench.command()
+@click.option("--size", metavar="SIZE", default="1GB", show_default=True, help="How many bytes of records.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to sort.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that sort.")
+@_places
+@_data
+@_markdown
+@_json
+def terasort_stores(
+    *,
+    size: str,
+    s3: str | None,
+    redis: tuple[str, ...],
+    endpoint_url: str | None,
+    profile: str | None,
+    local_services: bool,
+    markdown: str | None,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Sort through several shuffle stores, and tell what that takes beyond the way of the bytes.
+
+    A folder is compared always; the efficiency of the others is told as a share of its own.
+    """
+    from benchmarks import terasort_stores
+    from benchmarks.compare.run import gather, name_places
+    from benchmarks.page import write_section
+    from mapreduce.sizes import parse_size
+
+    bytes_in = parse_size(size, "--size")
+    named = name_places(s3, redis, endpoint_url=endpoint_url, profile=profile)
+    with gather(named, local=local_services) as (places, absent):
+        report = terasort_stores.run(places, bytes_in, absent=absent, tell=_tell, **how)
+    if markdown is not None:
+        command = _command(s3="URL", redis="URL", endpoint_url="URL", profile="NAME")
+        write_section(markdown, "terasort stores", terasort_stores.page_section(report, command))
+    if as_json:
+        _print_json(report)
+    else:
+        terasort_stores.sheet(report).show(_console())
+    if problems := terasort_stores.problems(report):
+        raise click.ClickException("; ".join(problems))
+
+
+@bench.command()
 @click.option("--tasks", default=1000, show_default=True, help="Tasks of a job of many.")
 @click.option("--runs", default=5, show_default=True, help="How often to measure.")
 @click.option("--workers", default=2, show_default=True, help="Tasks that run at once.")
@@ -147,57 +212,67 @@ def memory(size: str, memory: str, workers: int | None, data: str | None, *, as_
 
 
 @bench.command()
+@click.option(
+    "--what", metavar="NAME,...", default="words,sort", show_default=True, help="Word counts, sorts, or both."
+)
 @click.option("--sizes", metavar="SIZE,...", default="100MB", show_default=True, help="How much text.")
-@click.option("--runs", default=3, show_default=True, help="How many pairs of runs to time.")
+@click.option("--sort-sizes", metavar="SIZE,...", default="1GB", show_default=True, help="How many bytes of records.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often each peer runs, beside ours."
+)
+@click.option("--once", default=30.0, show_default=True, help="Seconds; who takes longer does not run again.")
 @click.option("--only", metavar="NAME,...", help="Of the others, these alone.")
 @click.option("--python", metavar="FILE", help="A Python that has the others installed.  [default: this one]")
-@click.option("--workers", default=2, show_default=True, help="How many processes count.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="How many processes, or threads, work."
+)
 @click.option("--timeout", default=900.0, show_default=True, help="Seconds that one run may take.")
 @_data
-@click.option("--markdown", metavar="FILE", help="Write the tables to this file too.")
+@_markdown
 @_json
 def peers(
     *,
+    what: str,
     sizes: str,
-    runs: int,
+    sort_sizes: str,
     only: str | None,
-    python: str | None,
-    workers: int,
-    timeout: float,
     data: str | None,
     markdown: str | None,
     as_json: bool,
+    **way: Any,
 ) -> None:
-    """Time whole processes of word counts: this package's, a hand-written one, and other frameworks'."""
-    from benchmarks.peers import compare
+    """Time whole processes of word counts and sorts: this package's, hand-written ones, and other frameworks'."""
+    from benchmarks.page import write_section
+    from benchmarks.peers import compare, page
+    from benchmarks.peers.catalogue import choose
+    from benchmarks.peers.contests import contests
     from mapreduce.sizes import parse_size
 
-    chosen = compare.choose(only.split(",") if only else None)
+    chosen = choose(what.split(","), only.split(",") if only else None)
     report = compare.run(
-        [parse_size(size, "--sizes") for size in sizes.split(",")],
-        chosen,
-        compare.Way(python=python, workers=workers, runs=runs, timeout=timeout),
-        data=data,
+        contests(
+            chosen,
+            [parse_size(size, "--sizes") for size in sizes.split(",")],
+            [parse_size(size, "--sort-sizes") for size in sort_sizes.split(",")],
+            data,
+        ),
+        compare.Way(**way),
+        tell=_tell,
     )
-    sheets = compare.sheets(report)
     if markdown is not None:
-        with open(markdown, "w", encoding="utf-8") as file:
-            file.write("\n".join(sheet.markdown() for sheet in sheets))
+        for name, text in page.sections(report, _command(python="PYTHON")):
+            write_section(markdown, name, text)
     if as_json:
         _print_json(report)
     else:
-        for sheet in sheets:
+        for sheet in page.sheets(report):
             sheet.show(_console())
     if problems := compare.problems(report):
         raise click.ClickException("; ".join(problems))
 
 
 @bench.command()
-@click.option("--s3", metavar="URL", help="An S3 store to compare: s3://bucket/prefix.")
-@click.option("--endpoint-url", metavar="URL", help="Of the S3 service.  [default: AWS_ENDPOINT_URL, else AWS]")
-@click.option("--profile", metavar="NAME", help="Of the AWS configuration files.  [default: AWS_PROFILE]")
-@click.option("--redis", metavar="URL", multiple=True, help="A Redis to compare; may be given several times.")
-@click.option("--local-services", is_flag=True, help="Start a SeaweedFS (S3) and a Valkey or Redis, and compare these.")
+@_places
 @click.option("--parts", metavar="NAME,...", help="Of the comparison, these parts alone.")
 @click.option("--text", metavar="SIZE", default="20MB", show_default=True, help="How much text has its words counted.")
 @click.option(
@@ -269,7 +344,7 @@ def compare(
     )
     named = compare_.name_places(s3, redis, endpoint_url=endpoint_url, profile=profile)
     with compare_.gather(named, local=local_services) as (places, absent):
-        report = compare_.run(places, way, absent=absent, data=data, tell=lambda line: click.echo(line, err=True))
+        report = compare_.run(places, way, absent=absent, data=data, tell=_tell)
     tables = sheets(report)
     document = {"tables": [dataclasses.asdict(sheet) for sheet in tables]}
     if output is not None:
@@ -289,10 +364,29 @@ def compare(
         raise click.ClickException("; ".join(found))
 
 
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _command(**shown: str) -> str:
+    """The command that runs, as it was given; `shown` says what is told instead of an option's value."""
+    context = click.get_current_context()
+    words = [context.command_path]
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("data", "as_json"):
+            value = context.params[name]
+            words += [option.opts[0]] if value is True else [option.opts[0], shown.get(name, str(value))]
+    return " ".join(words)
+
+
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    # A file has no width, and the widest tables have a dozen columns.
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def _print_json(report: Any, **more: Any) -> None:

@@ -90,7 +90,9 @@ def _process(folder: str, workers: int) -> float:
     with open(os.path.join(folder, "input", "empty.txt"), "wb"):
         pass
     arguments = ["--input", f"{folder}/input", "--output", f"{folder}/output", "--workers", str(workers)]
-    whole = run_whole([sys.executable, "-m", "benchmarks.peers.ours", *arguments], timeout=60, environ=with_ours())
+    whole = run_whole(
+        [sys.executable, "-m", "benchmarks.peers.words.ours", *arguments], timeout=60, environ=with_ours()
+    )
     if whole.problem:
         raise click.ClickException(f"the job over an empty file failed: {whole.problem}")
     return whole.seconds

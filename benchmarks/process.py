@@ -8,10 +8,12 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import mapreduce
+from mapreduce.sizes import format_size
 
 #: The folder that holds the benchmarks.
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -72,12 +74,25 @@ def peak_memory() -> int:
 
 def machine() -> dict[str, Any]:
     """What figures depend on."""
+    import psutil  # which most users of this module do without
+
     return {
         "mapreduce": mapreduce.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
+        "processor": _processor(),
+        "memory": format_size(psutil.virtual_memory().total),
     }
+
+
+def _processor() -> str:
+    """The processor's name, or its family where the system does not tell it."""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as told:
+        for line in told:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def end_with_parent() -> None:

@@ -16,7 +16,7 @@ from benchmarks.sheet import Sheet, rate, seconds
 from benchmarks.sorting.generator import generate
 from benchmarks.sorting.layouts import RECORD
 from benchmarks.sorting.sort import sort_job
-from benchmarks.sorting.validator import Validation, validate
+from benchmarks.sorting.validator import validate
 from driver import Driver, Round
 from mapreduce.sizes import format_size
 
@@ -127,22 +127,8 @@ def run(
         checksum=f"{found.total.checksum:x}",
         duplicates=found.total.duplicates,
         driver_peak_memory=peak_memory(),
-        problem=_problem(found, records, made.checksum),
+        problem=found.difference(records, made.checksum),
     )
-
-
-def _problem(found: Validation, records: int, checksum: int) -> str:
-    """What is wrong with the output."""
-    total = found.total
-    if not found.in_order:
-        first = total.misplaced[0].index
-        return f"the output is wrong: {total.unordered} records are out of order, the first of them record {first}"
-    if (total.records, total.checksum) != (records, checksum):
-        return (
-            f"the output is wrong: {total.records} records of checksum {total.checksum:x}, for {records} of checksum"
-            f" {checksum:x}"
-        )
-    return ""
 
 
 def _requests(rounds: tuple[Round, ...]) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
+
+from benchmarks.kept import keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 #: To be raised with every change of the text, so that nobody measures on an older one.
 VERSION = 1
-#: The environment variable that names the folder where text is kept; not MAPREDUCE_..., which are settings alone.
-FOLDER = "BENCHMARK_DATA"
 
 _LEAST_FILES = 8
 _FILE_SIZE = 32_000_000
@@ -37,19 +35,7 @@ def review_text(size: int, folder: str | None = None) -> list[str]:
     Raises:
         OSError: the files cannot be written.
     """
-    folder = folder or os.environ.get(FOLDER) or os.path.join("~", ".cache", "mapreduce", "bench")
-    place = os.path.join(os.path.abspath(os.path.expanduser(folder)), f"text-v{VERSION}-{size}")
-    if not os.path.isdir(place):
-        unfinished = f"{place}.{os.getpid()}.tmp"
-        os.makedirs(unfinished)
-        try:
-            _generate(unfinished, size)
-            # Where another process was faster, its text is the same.
-            with contextlib.suppress(OSError):
-                os.rename(unfinished, place)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return sorted(entry.path for entry in os.scandir(place))
+    return keep(f"text-v{VERSION}-{size}", lambda place: _generate(place, size), folder)
 
 
 def _generate(folder: str, size: int) -> None:

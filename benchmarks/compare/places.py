@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from driver.settings import Settings
 from mapreduce import ConfigError, MapReduceError
@@ -42,6 +43,11 @@ class Place:
     def kind(self) -> str:
         """The URL's scheme: "file", "s3", "redis" ..., without TLS's letter."""
         return split_url(self.url)[0].replace("rediss", "redis")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a driver whose jobs shuffle here."""
+        return {"shuffle": self.url, **asdict(self.access)}
 
     @contextmanager
     def environment(self) -> Iterator[None]:

@@ -52,17 +52,12 @@ class WordCount:
         self._files = files
         self._expected = expected
         self._reduces = reduces
-        access = place.access
         self._driver = Driver(
             executor="inline" if workers == 1 else "local",
             workers=workers,
             split_size=max(1, -(-sum(map(os.path.getsize, files)) // maps)),
             storage=os.path.join(self._scratch.name, "storage"),
-            shuffle=place.url,
-            endpoint_url=access.endpoint_url,
-            profile=access.profile,
-            redis_username=access.redis_username,
-            redis_password=access.redis_password,
+            **place.settings,
         )
 
     def run(self) -> Count:

@@ -1,1 +1,1 @@
-"""Word counts with other frameworks: scripts that run wherever these are installed, without this package."""
+"""Word counts and sorts with other frameworks: scripts that run wherever these are installed, without this package."""

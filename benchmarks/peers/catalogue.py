@@ -2,49 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mapreduce import ConfigError
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Peer:
-    """A script of this folder.
+    """A script of a folder here.
 
     Attributes:
-        name: what `--only` calls it.
-        script: its module.
-        package: the distribution that it needs; "" for the standard library alone.
-        module: a module of that distribution.
+        script: its module, "words.pool_counter" for example; the folder says what it does.
+        modules: what it imports that the standard library does not have, the framework first.
         program: a program that it needs too.
-        slow: whether one run is enough to see that.
+        layout: of the records that it sorts.
+        ours: whether it is of this package, and runs with this interpreter.
     """
 
-    name: str
     script: str
-    package: str = ""
-    module: str = ""
+    modules: Sequence[str] = ()
     program: str = ""
-    slow: bool = False
+    layout: str = "binary"
+    ours: bool = False
+
+    @property
+    def what(self) -> str:
+        """What it does: "words" or "sort"."""
+        return self.script.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What `--only` calls it."""
+        return self.script.partition(".")[2].rstrip("_")
 
     def probe(self) -> str:
-        """Code that prints the framework's version, or fails where it is not installed."""
-        if not self.package:
-            return "import platform; print('Python', platform.python_version())"
-        lines = [f"import importlib.metadata, {self.module}, shutil, sys"]
+        """Code that prints a version, or fails where something is not installed."""
+        told = "'Python', platform.python_version()"
+        lines = ["import importlib.metadata, platform, shutil, subprocess, sys"]
+        lines += [f"import {module}" for module in self.modules]
         if self.program:
             lines.append(f"shutil.which('{self.program}') or sys.exit('it needs {self.program}')")
-        lines.append(f"print(importlib.metadata.version('{self.package}'))")
-        return "\n".join(lines)
+            told = f"subprocess.check_output(['{self.program}', '--version'], text=True).splitlines()[0]"
+        if self.modules:
+            package = self.modules[0].partition(".")[0]
+            told = f"'{package}', importlib.metadata.version('{package}')"
+        return "\n".join([*lines, f"print({told})"])
 
 
-OURS = Peer(name="ours", script="ours")
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer(name="pool_counter", script="pool_counter"),
-        Peer(name="lithops", script="lithops_", package="lithops", module="lithops"),
-        Peer(name="dask_bag", script="dask_bag", package="dask", module="dask.bag"),
-        Peer(name="spark_rdd", script="spark_rdd", package="pyspark", module="pyspark", program="java"),
-        Peer(name="spark_dataframe", script="spark_dataframe", package="pyspark", module="pyspark", program="java"),
-        Peer(name="mrjob", script="mrjob_", package="mrjob", module="mrjob", slow=True),
-    )
+#: This package, for each of what is done: whoever is compared is compared with all of these.
+OURS = {
+    "words": (Peer("words.ours", ours=True), Peer("words.ours_batch", ours=True)),
+    "sort": (Peer("sort.ours", ours=True),),
 }
+PEERS = (
+    Peer("words.pool_counter"),
+    Peer("words.duckdb_", ["duckdb"]),
+    Peer("words.polars_", ["polars"]),
+    Peer("words.lithops_", ["lithops"]),
+    Peer("words.dask_bag", ["dask.bag"]),
+    Peer("words.ray_tasks", ["ray"]),
+    Peer("words.spark_rdd", ["pyspark"], "java"),
+    Peer("words.spark_dataframe", ["pyspark"], "java"),
+    Peer("words.mrjob_", ["mrjob"]),
+    Peer("sort.numpy_pool", ["numpy"]),
+    Peer("sort.duckdb_", ["duckdb", "numpy", "pyarrow"]),
+    Peer("sort.polars_", ["polars", "numpy", "pyarrow"]),
+    Peer("sort.ray_tasks", ["ray", "numpy"]),
+    Peer("sort.ray_data", ["ray.data", "numpy", "pyarrow"]),
+    Peer("sort.lithops_", ["lithops", "numpy"]),
+    Peer("sort.spark_rdd", ["pyspark"], "java"),
+    Peer("sort.dask_dataframe", ["dask.dataframe", "numpy", "pyarrow"]),
+    Peer("sort.gnu_sort", program="sort", layout="ascii"),
+    Peer("sort.duckdb_lines", ["duckdb"], layout="ascii"),
+    Peer("sort.polars_lines", ["polars"], layout="ascii"),
+    Peer("sort.spark_dataframe", ["pyspark"], "java", layout="ascii"),
+)
+
+
+def choose(what: Sequence[str], names: Sequence[str] | None) -> list[Peer]:
+    """The peers that do one of `what` and have one of `names`; of any name without names.
+
+    Raises:
+        ConfigError: nobody does that, or no peer that does has that name.
+    """
+    for one in what:
+        if one not in OURS:
+            raise ConfigError(f"--what: there is no {one!r}; there are {', '.join(OURS)}")
+    able = [peer for peer in PEERS if peer.what in what]
+    known = dict.fromkeys(peer.name for peer in able)
+    for name in names or ():
+        if name not in known:
+            raise ConfigError(f"--only: there is no peer {name!r}; there are {', '.join(known)}")
+    return [peer for peer in able if names is None or peer.name in names]

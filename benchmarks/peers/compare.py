@@ -1,23 +1,18 @@
-"""The comparison: whole processes, each beside one of ours, every output checked."""
+"""The comparison: whole processes, each beside those of ours, every output checked."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.peers.catalogue import OURS, PEERS, Peer
+from benchmarks.peers.catalogue import Peer
+from benchmarks.peers.contests import Contest
 from benchmarks.process import FOLDER, Whole, machine, run_whole, with_ours
-from benchmarks.reference import count_words, difference
-from benchmarks.sheet import Sheet, spread
-from benchmarks.text import review_text
-from mapreduce import ConfigError
-from mapreduce.sizes import format_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,27 +21,29 @@ class Way:
 
     Attributes:
         python: the interpreter that has the peers; None: this one.
-        workers: how many processes, or threads, count words at once.
-        runs: how many pairs of runs each peer gets.
+        workers: how many processes, or threads, work at once.
+        runs: how often each peer runs, beside ours.
+        once: seconds; a peer that takes longer does not run again.
         timeout: seconds that one run may take.
     """
 
     python: str | None = None
     workers: int = 2
     runs: int = 3
+    once: float = 30.0
     timeout: float = 900.0
 
 
 @dataclass(kw_only=True)
 class Row:
-    """What the runs of one framework took on one text.
+    """What the runs of one framework took.
 
     Attributes:
         name: of the peer.
         version: of its framework.
         seconds: of each run.
         cpu: seconds of processors of each run.
-        ratios: of each run to the run of ours beside it, in seconds.
+        ratios: of each run to the run beside it of each of ours, in seconds, by the name of that.
         problem: why there are no runs, or what is wrong with one; "" if all is right.
         missing: whether the peer is not installed, which is no failure.
     """
@@ -55,7 +52,7 @@ class Row:
     version: str = ""
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
+    ratios: dict[str, list[float]] = field(default_factory=dict)
     problem: str = ""
     missing: bool = False
 
@@ -67,65 +64,90 @@ class Row:
             self.seconds.append(whole.seconds)
             self.cpu.append(whole.cpu)
 
+    def compare(self, own: Row) -> None:
+        """Take down how the last run compares with the last one of ours."""
+        self.ratios.setdefault(own.name, []).append(self.seconds[-1] / own.seconds[-1])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One text's figures: ours first."""
+    """The figures of one contest.
 
+    Attributes:
+        what: is done, "words" or "sort".
+        title: of the contest.
+        size: bytes of input.
+        ours: names of the rows of this package; these come first.
+        rows: of all who took part.
+    """
+
+    what: str
+    title: str
     size: int
-    files: int
+    ours: list[str]
     rows: list[Row]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All figures."""
+    """All figures.
+
+    Attributes:
+        machine: what they depend on.
+        workers: how many processes, or threads, worked at once.
+        once: seconds; a peer that took longer did not run again.
+        comparisons: one for each contest.
+    """
 
     machine: dict[str, Any]
     workers: int
+    once: float
     comparisons: list[Comparison]
 
 
-def choose(names: Sequence[str] | None) -> list[Peer]:
-    """The peers of these names; all without names.
-
-    Raises:
-        ConfigError: there is no peer of that name.
-    """
-    for name in names or ():
-        if name not in PEERS:
-            raise ConfigError(f"--only: there is no peer {name!r}; there are {', '.join(PEERS)}")
-    return [PEERS[name] for name in names or PEERS]
-
-
-def run(sizes: Sequence[int], peers: Sequence[Peer], way: Way, *, data: str | None = None) -> Report:
-    """Compare on texts of these sizes, in bytes; `data` is the folder where these are kept."""
+def run(contests: Iterable[Contest], way: Way, tell: Callable[[str], None] = lambda _: None) -> Report:
+    """Compare at these contests; `tell` takes a line about each step."""
     return Report(
         machine=machine(),
         workers=way.workers,
-        comparisons=[_compare(review_text(size, data), peers, way) for size in sizes],
+        once=way.once,
+        comparisons=[_compare(contest, way, tell) for contest in contests],
     )
 
 
-def _compare(files: Sequence[str], peers: Sequence[Peer], way: Way) -> Comparison:
-    expected = count_words(files)
-    ours = Row(name=OURS.name, version=machine()["mapreduce"])
-    rows = [ours]
-    for peer in peers:
+def _compare(contest: Contest, way: Way, tell: Callable[[str], None]) -> Comparison:
+    version = f"mapreduce {machine()['mapreduce']}"
+    ours = [(one, Row(name=one.name, version=version)) for one in contest.ours]
+    rows = [row for _, row in ours]
+    for peer in contest.peers:
         row = _look(peer, way.python or sys.executable)
         rows.append(row)
-        for number in range(0 if row.problem else 1 if peer.slow else way.runs):
-            _warm(files)
-            # In turns, so that a machine that slows down does it to both.
-            pair = [(OURS, ours), (peer, row)][:: -1 if number % 2 else 1]
-            for each, into in pair:
-                into.add(_run(each, files, expected, way))
-            if row.problem or ours.problem:
+        for number in range(0 if row.problem else way.runs):
+            tell(f"{contest.title}: {peer.name}, run {number + 1} of {way.runs}")
+            _run_beside(contest, [*ours, (peer, row)], way, number)
+            if row.problem or any(own.problem for _, own in ours) or row.seconds[-1] > way.once:
                 break
-            row.ratios.append(row.seconds[-1] / ours.seconds[-1])
-        if ours.problem:
+        if any(own.problem for _, own in ours):
             break
-    return Comparison(size=sum(map(os.path.getsize, files)), files=len(files), rows=rows)
+    return Comparison(
+        what=contest.what,
+        title=contest.title,
+        size=contest.size,
+        ours=[one.name for one in contest.ours],
+        rows=rows,
+    )
+
+
+def _run_beside(contest: Contest, group: Sequence[tuple[Peer, Row]], way: Way, number: int) -> None:
+    """Run a peer, the last of a group, and ours once each."""
+    # In turns, so that a machine that slows down does it to all.
+    for peer, row in group[:: -1 if number % 2 else 1]:
+        row.add(_run(peer, contest, way))
+    rows = [row for _, row in group]
+    if not any(row.problem for row in rows):
+        for row in rows:
+            for own in rows[:-1]:
+                row.compare(own)
 
 
 def _look(peer: Peer, python: str) -> Row:
@@ -139,32 +161,35 @@ def _look(peer: Peer, python: str) -> Row:
     return row
 
 
-def _warm(files: Sequence[str]) -> None:
-    """Bring the input into the page cache."""
+def _prepare(files: Sequence[str]) -> None:
+    """Bring the input into the page cache, and what was written before out of the way."""
+    os.sync()
     for path in files:
         with open(path, "rb", buffering=0) as file:
             while file.read(1 << 22):
                 pass
 
 
-def _run(peer: Peer, files: Sequence[str], expected: Sequence[bytes], way: Way) -> Whole:
+def _run(peer: Peer, contest: Contest, way: Way) -> Whole:
     """Run a peer once, and check what it wrote."""
+    _prepare(contest.files)
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
         output, temporary = os.path.join(scratch, "output"), os.path.join(scratch, "tmp")
         os.mkdir(temporary)
         environ = {"TMPDIR": temporary, "SPARK_LOCAL_DIRS": temporary}
-        command = ["--input", os.path.dirname(files[0]), "--output", output, "--workers", str(way.workers)]
-        if peer is OURS:
+        command = ["--input", os.path.dirname(contest.files[0]), "--output", output, "--workers", str(way.workers)]
+        if peer.ours:
             command = [sys.executable, "-m", f"benchmarks.peers.{peer.script}", *command]
             folder, environ = scratch, environ | with_ours()
         else:
             # Their interpreter must not see this one's libraries, so the scripts are a package of the folder above.
             python = os.path.abspath(way.python or sys.executable)
             command = [python, "-m", f"peers.{peer.script}", *command]
-            # Lithops starts whatever `python` is.
-            folder, environ["PATH"] = FOLDER, os.path.dirname(python) + os.pathsep + os.environ.get("PATH", os.defpath)
+            # Lithops starts whatever `python` is; what some start does not look for modules here unless it is told.
+            path = os.path.dirname(python) + os.pathsep + os.environ.get("PATH", os.defpath)
+            folder, environ = FOLDER, environ | {"PATH": path, "PYTHONPATH": FOLDER}
         whole = run_whole(command, timeout=way.timeout, folder=folder, environ=environ)
-        problem = whole.problem or difference(output, expected)
+        problem = whole.problem or contest.check(output)
         return Whole(seconds=whole.seconds, cpu=whole.cpu, problem=problem)
 
 
@@ -176,35 +201,3 @@ def problems(report: Report) -> list[str]:
         for row in comparison.rows
         if row.problem and not row.missing
     ]
-
-
-def sheets(report: Report) -> list[Sheet]:
-    """A table for each text, the fastest first."""
-    return [_sheet(comparison, report.workers) for comparison in report.comparisons]
-
-
-def _sheet(comparison: Comparison, workers: int) -> Sheet:
-    sheet = Sheet(
-        f"Word count of {format_size(comparison.size)} in {comparison.files} files, {workers} workers, whole processes",
-        ("", "runs", "median\ns", "least-most\ns", "MB/s", "CPU\ns", "times\nours", "least-most"),
-    )
-    for row in sorted(comparison.rows, key=lambda row: statistics.median(row.seconds) if row.seconds else float("inf")):
-        if not row.seconds or row.problem:
-            sheet.notes.append(f"{row.name}: {row.problem}")
-            continue
-        median = statistics.median(row.seconds)
-        sheet.rows.append(
-            (
-                row.name,
-                str(len(row.seconds)),
-                f"{median:.2f}",
-                spread(row.seconds),
-                f"{comparison.size / median / 1e6:.1f}",
-                f"{statistics.median(row.cpu):.1f}",
-                f"{statistics.median(row.ratios):.2f}" if row.ratios else "1",
-                spread(row.ratios) if row.ratios else "",
-            )
-        )
-    versions = ", ".join(f"{row.name} {row.version}" for row in comparison.rows if row.version)
-    sheet.notes.append(f"versions: {versions}")
-    return sheet

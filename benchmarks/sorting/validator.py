@@ -51,6 +51,23 @@ class Validation:
         """Whether no record's key is less than that of the one before."""
         return not self.total.unordered
 
+    def difference(self, records: int, checksum: int) -> str:
+        """How it differs from so many records, sorted, of this checksum.
+
+        Returns:
+            A sentence; "" if it does not.
+        """
+        total = self.total
+        if not self.in_order:
+            first = total.misplaced[0].index
+            return f"the output is wrong: {total.unordered} records are out of order, the first of them record {first}"
+        if (total.records, total.checksum) != (records, checksum):
+            return (
+                f"the output is wrong: {total.records} records of checksum {total.checksum:x}, for {records} of"
+                f" checksum {checksum:x}"
+            )
+        return ""
+
     def place(self, index: int) -> Place:
         """Where the record of this index among all records lies.
 

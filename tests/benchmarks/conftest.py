@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.text import FOLDER, review_text
+from benchmarks.kept import FOLDER
+from benchmarks.text import review_text
 
 #: Bytes of the small text.
 SIZE = 200_000

@@ -11,7 +11,7 @@ from benchmarks.process import with_ours
 from driver.cli import main
 
 
-@pytest.mark.parametrize("command", ["wordcount", "overhead", "memory", "peers"])
+@pytest.mark.parametrize("command", ["wordcount", "overhead", "memory", "peers", "terasort-stores"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every command says what it does."""
     with pytest.raises(SystemExit) as ended:

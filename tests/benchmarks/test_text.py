@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import text as text_
-from benchmarks.text import FOLDER, review_text
+from benchmarks.kept import FOLDER
+from benchmarks.text import review_text
 from benchmarks.vocabulary import WORDS, vocabulary
 
 SHA256 = "90a4c0af83b9575d3c20879221e6d9d84f318ecfef3e65155d4b2813abc820fa"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dask.bag
 
-from .common import arguments, write_counts
+from ..common import arguments, write_counts
 
 if __name__ == "__main__":
     given = arguments()

@@ -1,14 +1,12 @@
 """Lithops' map_reduce on this machine, over 16 MB of the files at a time."""
-# mypy: disable-error-code="import-not-found, import-untyped"
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-import lithops
-
-from .common import arguments, write_counts
+from ..common import arguments, write_counts
+from ..lithops_session import executor
 
 
 def count(obj: Any) -> Counter[str]:
@@ -26,8 +24,6 @@ def merge(results: list[Counter[str]]) -> Counter[str]:
 
 if __name__ == "__main__":
     given = arguments()
-    here = {"backend": "localhost", "storage": "localhost", "monitoring": "storage", "telemetry": False}
-    config = {"lithops": here, "localhost": {"worker_processes": given.workers}}
-    with lithops.FunctionExecutor(config=config, log_level="WARNING") as executor:
-        futures = executor.map_reduce(count, given.files, merge, obj_chunk_size=16_000_000, obj_newline="\n")
-        write_counts(given.output, executor.get_result(futures).items())
+    with executor(given.workers) as here:
+        futures = here.map_reduce(count, given.files, merge, obj_chunk_size=16_000_000, obj_newline="\n")
+        write_counts(given.output, here.get_result(futures).items())

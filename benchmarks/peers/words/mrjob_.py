@@ -31,7 +31,7 @@ class WordCount(MRJob):
 
 def main() -> None:
     """Run the whole job."""
-    from .common import arguments
+    from ..common import arguments
 
     given = arguments()
     options = ["-r", "local", "--no-conf", "--no-cat-output", "--output-dir", given.output]

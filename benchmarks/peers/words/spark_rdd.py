@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator import add
 
-from .common import arguments
-from .spark import session
+from ..common import arguments
+from ..spark_session import session
 
 if __name__ == "__main__":
     given = arguments()

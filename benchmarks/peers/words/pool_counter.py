@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 
-from .common import arguments, write_counts
+from ..common import arguments, write_counts
 
 
 def count(path: str) -> Counter[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from driver import Driver
 from mapreduce import Job, Mapper, Reducer
 
-from .common import arguments
+from ..common import arguments
 
 
 class Words(Mapper[str, str, int]):

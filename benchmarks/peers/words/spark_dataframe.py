@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pyspark.sql.functions import col, concat_ws, explode, split
 
-from .common import arguments
-from .spark import session
+from ..common import arguments
+from ..spark_session import session
 
 if __name__ == "__main__":
     given = arguments()

@@ -1,0 +1,1 @@
+"""Word counts: each reads a folder of text, and writes parts of lines `word TAB count`."""
