@@ -24,7 +24,7 @@ class RuntimeAPI:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        self._server = web.Server(self._handle, access_log=None)
 
     async def start(self) -> str:
         """Listen; returns the address as the client is told it."""

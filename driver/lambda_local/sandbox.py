@@ -61,7 +61,7 @@ class Sandbox:
         self._timeouts = {"init": init_timeout, "timeout": function.timeout}
         self._log = places.logs.stream(function.name, name)
         self._api = RuntimeAPI(self)
-        self._inbox: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Invocation | None] = asyncio.Queue()
         self._invocation: Invocation | None = None
         self._fault: Fault | None = None
         self._answer: asyncio.Future[Outcome] | None = None
@@ -121,11 +121,17 @@ class Sandbox:
         return outcome._replace(log=self._log.tail())
 
     async def next(self) -> tuple[Invocation, int]:
-        """What the process is to run next, and until when, in ms since 1970."""
+        """What the process is to run next, and until when, in ms since 1970.
+
+        Raises:
+            Refusal: it has ended.
+        """
         if self._init_seconds is None:
             self._init_seconds = time.monotonic() - self._began
             self._cancel_timers()
         invocation = await self._inbox.get()
+        if invocation is None:
+            raise conflict("the process has ended that asked for it")
         self._began = time.monotonic()
         self._log.write(f"START RequestId: {invocation.id} Version: $LATEST")
         if self._fault is not None and self._fault.point == "start":
@@ -180,6 +186,7 @@ class Sandbox:
         os.close(self._output)
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(self._death())
+        self._inbox.put_nowait(None)  # for a request that still waits
         await self._api.close()
         self._places.reaper.forget(self.pid)
         self._places.discard(self.tmp)
