@@ -7,7 +7,7 @@ VENV ?= .venv
 SERVICES ?= .services
 PACKAGES := mapreduce shuffle worker driver benchmarks
 # Where the tests look for the servers.
-export SERVICES_HOME := $(SERVICES)
+export SERVICES_HOME := $(abspath $(SERVICES))
 
 # Named after the Python it was made with, so that another PYTHON makes the environment anew.
 MADE := $(VENV)/.made-with-$(subst /,-,$(PYTHON))

@@ -56,7 +56,11 @@ class ObjectShuffle(ShuffleStore):
         return Receipt(pieces)
 
     def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:
-        return cut(Fetcher(self.store, self.window).read(_ranges(pieces)), pieces, lambda piece: str(piece.place))
+        return cut(
+            Fetcher(self.store, self.window).read(_ranges(pieces, min(_LONGEST, self.window))),
+            pieces,
+            lambda piece: str(piece.place),
+        )
 
     def check(self, estimate: int) -> list[str]:
         self.store.check()
@@ -79,21 +83,21 @@ class ObjectShuffle(ShuffleStore):
             self.store.sweep(prefix)
 
 
-def _ranges(pieces: Sequence[Piece]) -> Iterator[Range]:
+def _ranges(pieces: Sequence[Piece], longest: int) -> Iterator[Range]:
     """What to read for `pieces`: neighbours by one request, long ones by several."""
     key, start, end = "", 0, 0
     for piece in pieces:
-        if piece.place != key or piece.start != end or piece.start + piece.size - start > _LONGEST:
-            yield from _cut(key, start, end)
+        if piece.place != key or piece.start != end or piece.start + piece.size - start > longest:
+            yield from _cut(key, start, end, longest)
             key, start = piece.place, piece.start
         end = piece.start + piece.size
-    yield from _cut(key, start, end)
+    yield from _cut(key, start, end, longest)
 
 
-def _cut(key: str, start: int, end: int) -> Iterator[Range]:
+def _cut(key: str, start: int, end: int, longest: int) -> Iterator[Range]:
     while start < end:
-        yield Range(key, start, min(end, start + _LONGEST))
-        start += _LONGEST
+        yield Range(key, start, min(end, start + longest))
+        start += longest
 
 
 def _key(attempt: AttemptId) -> str:
