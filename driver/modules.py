@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import site
 import sys
@@ -42,6 +43,8 @@ def find_modules() -> UserModules:
     followed too; modules that are imported by computed names alone are not seen before they are.
     """
     roots = _roots()
+    users = functools.cache(lambda top: _find(top, roots))
+    beside_ours = functools.cache(lambda top: PathFinder.find_spec(top, [_HOME]) is not None)
     tops: set[str] = set()
     queue: list[Path] = []
     unfindable = []
@@ -53,9 +56,9 @@ def find_modules() -> UserModules:
             continue
         if module is main or name == "__mp_main__":
             queue.append(Path(file))
-        elif _find(top, roots):
+        elif users(top):
             tops.add(top)
-        elif not _under(os.path.abspath(file), [_HOME]) or not PathFinder.find_spec(top, [_HOME]):
+        elif not _under(os.path.abspath(file), [_HOME]) or not beside_ours(top):
             unfindable.append(module)
             queue.append(Path(file))
     files: dict[str, Path] = {}
@@ -63,7 +66,7 @@ def find_modules() -> UserModules:
     seen = set(pending)
     while pending or queue:
         for path in queue:
-            pending += [top for top in _imports(path) if top not in seen and _find(top, roots)]
+            pending += [top for top in _imports(path) if top not in seen and users(top)]
             seen.update(pending)
         queue.clear()
         if pending:

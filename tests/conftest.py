@@ -14,15 +14,22 @@ pytest.register_assert_rewrite(
 
 # No deadlines: a busy machine is no failure.
 settings.register_profile(
-    "fast",
+    "normal",
     max_examples=30,
     stateful_step_count=20,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2000, stateful_step_count=50)
-settings.load_profile("fast")
+settings.register_profile("quick", settings.get_profile("normal"), max_examples=8, stateful_step_count=10)
+settings.register_profile("thorough", settings.get_profile("normal"), max_examples=2000, stateful_step_count=50)
+settings.load_profile("normal")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the slow tests are left out, others take fewer examples; --hypothesis-profile is stronger."""
+    if "not slow" in config.getoption("markexpr"):
+        settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import vocabulary
 from benchmarks.kept import FOLDER
 from benchmarks.text import review_text
 
 #: Bytes of the small text.
 SIZE = 200_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _words() -> Iterator[None]:
+    """The words are made once, for all texts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocabulary, "vocabulary", functools.cache(vocabulary.vocabulary))
+        yield
 
 
 @pytest.fixture(scope="session")

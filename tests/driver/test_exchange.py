@@ -66,7 +66,8 @@ def test_groups_fit_the_square(maps: int, partitions: int, size: int, workers: i
     [
         (8, 8, 10**9, 8, False),
         (200, 200, 65_000_000, 2, True),
-        (1_000, 1_000, 10**11, 1_000, True),
+        (400, 400, 10**10, 400, True),
+        pytest.param(1_000, 1_000, 10**11, 1_000, True, marks=pytest.mark.slow),
         (100, 10, 10**12, 100, False),
         (1_000, 1, 10**9, 1_000, False),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.sorting.crc32 import checksum
@@ -130,7 +130,6 @@ def xor(one: bytes, other: bytes) -> bytes:
     start=st.one_of(st.integers(0, 70_000), st.integers(2**60 - 9000, 2**60), st.integers(0, END - 20_000)),
     cut=st.integers(0, 10_000),
 )
-@settings(max_examples=20)
 def test_any_cut(layout: str, skewed: bool, start: int, cut: int) -> None:
     """A range is its two parts, wherever it is cut."""
     whole = records(start, 10_000, layout, skewed=skewed)
