@@ -188,6 +188,7 @@ def test_percentiles() -> None:
     assert percentile([7.0], 50) == percentile([7.0], 99) == 7
 
 
+@pytest.mark.slow
 def test_png(report: Report, tmp_path: Path) -> None:
     """A picture in pixels, in which something was drawn."""
     path = tmp_path / "picture.png"
@@ -199,6 +200,7 @@ def test_png(report: Report, tmp_path: Path) -> None:
         assert len(image.convert("RGB").getcolors(1 << 24) or ()) > 50
 
 
+@pytest.mark.slow
 def test_svg(report: Report, tmp_path: Path) -> None:
     """A picture in lines: each question has its axes, and these have their names and units."""
     path = tmp_path / "picture.svg"
