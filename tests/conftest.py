@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
+import botocore.loaders
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -36,3 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drivers keep their notebooks where the tests' own files are."""
     monkeypatch.setenv("MAPREDUCE_STATE", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models() -> Iterator[None]:
+    """Clients of AWS are made by the hundred: what botocore knows of its services is read once, not for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader))
+        yield

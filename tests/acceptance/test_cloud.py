@@ -6,6 +6,7 @@ The account is ministack's, which checks signatures and policies: whoever deploy
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from driver.cli import main
+from driver.deploy import deploying
 from driver.deploy.deployment import Deployment
 from driver.deploy.permissions import for_deploying, for_functions
 from tests.driver.wheels import required, wheel
@@ -98,6 +100,15 @@ class Cloud(NamedTuple):
         client = self.client("s3")
         found = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
         return {one["Key"]: client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _package() -> Iterator[None]:
+    """The code package, whose bytes are always the same, is built once."""
+    with pytest.MonkeyPatch.context() as patch:
+        build = functools.cache(deploying.build)
+        patch.setattr(deploying, "build", lambda platform, libraries: build(platform, tuple(libraries)))
+        yield
 
 
 @pytest.fixture
@@ -282,10 +293,11 @@ def test_role_of_the_function(cloud: Cloud, tmp_path: Path) -> None:
     # writes that to the bucket, and its emulator does not.
     wheel(tmp_path / "wheels", "greeting_of_tests", "1.0", "")
     (tmp_path / "requirements.txt").write_text("\n".join(required(tmp_path / "wheels", "greeting-of-tests")))
-    once = ("--retries", "0", "--invoke", "request", "--requirements", "requirements.txt")
+    once = ("--retries", "0", "--invoke", "request")
+    libraries = ("--requirements", "requirements.txt")
     for sid in sorted(NEEDED):
         allow_all_but(sid)
-        code, _, errors = run(cloud, f"{cloud.outputs}/{sid}", *once)
+        code, _, errors = run(cloud, f"{cloud.outputs}/{sid}", *once, *(libraries if sid == "ReadBundles" else ()))
         assert (code, "AccessDenied" in errors) == (1, True), (sid, errors)
     start = json.dumps({"start": {"common": {"attempt": {}}, "attempts": [[["job", 0, 0, 0], ["plan", 0, 1]]]}})
     refused = {}
@@ -295,7 +307,7 @@ def test_role_of_the_function(cloud: Cloud, tmp_path: Path) -> None:
         told = json.load(answer["Payload"])
         refused[sid] = "AccessDenied" in json.dumps(told["refused"])
     assert refused == {"InvokeItself": True, "": False}
-    assert run(cloud, f"{cloud.outputs}/all", *once)[0] == 0
+    assert run(cloud, f"{cloud.outputs}/all", *once, *libraries)[0] == 0
 
 
 def test_role_of_the_users(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ class S3Contract(ObjectStoreContract):
         assert list(store.list("")) == []
 
 
+@pytest.mark.process
 class TestMinistack(S3Contract):
     """ministack."""
 
