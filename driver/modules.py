@@ -52,7 +52,7 @@ def find_modules() -> UserModules:
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         top = name.partition(".")[0]
-        if not isinstance(file, str) or top in _OURS or _installed(os.path.abspath(file)):
+        if not isinstance(file, str) or top in _OURS or _of_a_library(file):
             continue
         if module is main or name == "__mp_main__":
             queue.append(Path(file))
@@ -93,6 +93,11 @@ def _library_folders() -> list[str]:
 
 
 _LIBRARIES = _library_folders()
+
+
+@functools.cache  # thousands of modules, looked through by every job
+def _of_a_library(file: str) -> bool:
+    return _installed(os.path.abspath(file))
 
 
 def _installed(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Iterator
 
 import botocore.loaders
@@ -34,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where the slow tests are left out, others take fewer examples; --hypothesis-profile is stronger."""
     if "not slow" in config.getoption("markexpr"):
         settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are no garbage: it is not looked for among them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

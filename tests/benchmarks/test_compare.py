@@ -51,6 +51,7 @@ def test_table(text: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert told.err.splitlines()[0] == "run 1 of 2: words: folder"
 
 
+@pytest.mark.slow
 def test_documents(text: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Machines get all figures, and the tables that people get, on standard output and in a file."""
     output, markdown, drawn = tmp_path / "out.json", tmp_path / "out.md", tmp_path / "out.png"

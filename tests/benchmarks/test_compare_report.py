@@ -214,6 +214,7 @@ def test_svg(report: Report, tmp_path: Path) -> None:
         assert label in text
 
 
+@pytest.mark.slow
 def test_picture_of_nothing(report: Report, tmp_path: Path) -> None:
     """Where every store failed, the picture is empty, and no error."""
     path = tmp_path / "picture.png"

@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -70,11 +70,26 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Bench:
-    """Runs a job in a child that dies, resumes it here, and compares with a run that nothing disturbed."""
+class Outcome(NamedTuple):
+    """What a job leaves: its pairs, counters, records that each round has read, and files of output."""
 
-    def __init__(self, folder: Path, *, chain: bool = False, output: bool = True) -> None:
+    pairs: list[Any]
+    counters: dict[str, int]
+    records: list[int]
+    files: dict[str, bytes]
+
+
+class Bench:
+    """Runs a job in a child that dies, resumes it here, and compares with a run that nothing disturbed.
+
+    Cases of the same job share the outcome of that run, by its settings.
+    """
+
+    def __init__(
+        self, folder: Path, outcomes: dict[str, Outcome] | None = None, *, chain: bool = False, output: bool = True
+    ) -> None:
         self.folder = folder
+        self.outcomes = {} if outcomes is None else outcomes
         self.storage = folder / "storage"
         self.state = str(folder / "state")
         self.log = folder / "log"
@@ -121,19 +136,25 @@ class Bench:
         [job] = notebooks(self.state)
         return self.driver(**settings).resume(job)
 
+    def outcome(self, result: Any) -> Outcome:
+        """What must be the same, however a job came to its end."""
+        files = contents(self.folder / "out") if self.output else {}
+        return Outcome(list(result), result.counters, [one.records_in for one in result.rounds], files)
+
     def check(self, result: Any, **settings: Any) -> None:
         """The result is that of a run without faults, and nothing else is left."""
-        clean = Bench(self.folder.with_name(f"{self.folder.name}-clean"), chain=len(self.jobs) == 2, output=self.output)
-        expected = clean.driver(**settings).run(
-            clean.jobs, clean.text, clean.folder / "out" if self.output else None, partitions=2
-        )
-        assert list(result) == list(expected)
-        assert result.counters == expected.counters
-        assert [one.records_in for one in result.rounds] == [one.records_in for one in expected.rounds]
-        if self.output:
-            assert contents(self.folder / "out") == contents(clean.folder / "out")
+        named = repr((len(self.jobs), self.output, sorted(settings.items())))
+        if named not in self.outcomes:
+            folder = self.folder.with_name(f"{self.folder.name}-clean")
+            folder.mkdir()
+            clean = Bench(folder, chain=len(self.jobs) == 2, output=self.output)
+            expected = clean.driver(**settings).run(
+                clean.jobs, clean.text, folder / "out" if self.output else None, partitions=2
+            )
+            self.outcomes[named] = clean.outcome(expected)
+            expected.close()
+        assert self.outcome(result) == self.outcomes[named]
         result.close()
-        expected.close()
         assert list(self.storage.rglob("*")) == []
         assert "secret" not in read_notebook(self.state, result.job)
 
@@ -144,11 +165,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Benc
     monkeypatch.setattr("driver.barrier._LEAST", 0.0)
     monkeypatch.setattr("driver.barrier._SHARE", 1e9)
 
+    outcomes: dict[str, Outcome] = {}
+
     def make(name: str = "case", **options: Any) -> Bench:
         folder = tmp_path / name
-        (tmp_path / f"{name}-clean").mkdir()
         folder.mkdir()
-        return Bench(folder, **options)
+        return Bench(folder, outcomes, **options)
 
     return make
 
