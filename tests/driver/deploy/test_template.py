@@ -16,7 +16,7 @@ from worker.veil import KEY
 
 @functools.cache
 def rules() -> Any:
-    """The rules of cfn-lint: to load them takes longer than to apply them."""
+    """The rules of cfn-lint: it takes longer to load them than to apply them."""
     from cfnlint.config import ConfigMixIn
     from cfnlint.runner import Runner
 
@@ -25,10 +25,14 @@ def rules() -> Any:
 
 def faults(template: dict[str, Any], *regions: str) -> list[str]:
     """What cfn-lint has against a template."""
-    from cfnlint.api import ManualArgs, lint
+    from cfnlint.config import ConfigMixIn
+    from cfnlint.decode import decode_str
+    from cfnlint.runner import run_template_by_data
 
-    args = ManualArgs(regions=list(regions), include_checks=["I"])
-    found = lint(json.dumps(template), rules=rules(), config=args)
+    read, errors = decode_str(json.dumps(template))
+    assert errors == []
+    config = ConfigMixIn(regions=list(regions), include_checks=["I"])
+    found = run_template_by_data(read, config, rules())
     return [f"{one.rule.id}: {one.message} at {one.path}" for one in found]
 
 
