@@ -6,7 +6,6 @@ The account is ministack's, which checks signatures and policies: whoever deploy
 
 from __future__ import annotations
 
-import functools
 import io
 import itertools
 import json
@@ -23,6 +22,7 @@ from driver.cli import main
 from driver.deploy import deploying
 from driver.deploy.deployment import Deployment
 from driver.deploy.permissions import for_deploying, for_functions
+from tests.driver.deploy.packages import built
 from tests.driver.wheels import required, wheel
 from tests.services.redis_servers import PASSWORD, secured
 from tests.services.s3_servers import REGION, S3Server, ministack, use
@@ -104,10 +104,9 @@ class Cloud(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def _package() -> Iterator[None]:
-    """The code package, whose bytes are always the same, is built once."""
+    """The code package is built once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
-        build = functools.cache(deploying.build)
-        patch.setattr(deploying, "build", lambda platform, libraries: build(platform, tuple(libraries)))
+        patch.setattr(deploying, "build", built)
         yield
 
 

@@ -74,7 +74,9 @@ def test_first_attempts_fail(bench: Bench, fault: str) -> None:
 def test_hanging_attempt(bench: Bench) -> None:
     """An attempt that takes longer than it may is ended, and tried again."""
     bench.check(bench.run(job(Words("hang", (1,))), timeout=3))
-    assert [one.reason for one in bench.failed] == ["timed out after 3 s"]
+    # Where a machine is busy, others take as long.
+    assert {one.reason for one in bench.failed} == {"timed out after 3 s"}
+    assert (0, 1, 0) in {(one.round, one.task, one.attempt) for one in bench.failed}
 
 
 def test_killed_after_commit(bench: Bench) -> None:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
-from driver.deploy.package import Package, build
+from driver.deploy.package import Package
 from driver.deploy.platforms import platform_of
 from driver.deploy.template import HANDLER
 from driver.lambda_local import RUNTIME, LambdaLocal
 from tests.acceptance.conftest import CLI, Python, contents
+from tests.driver.deploy.packages import built
 from tests.services.functions import FUNCTION_KEY, NAME
 from tests.services.redis_servers import RedisServer
 from tests.services.s3_servers import BUCKET, ministack, place, use
@@ -87,7 +88,7 @@ class Cloud(NamedTuple):
 @pytest.fixture(scope="module")
 def package() -> Package:
     """The package for this machine."""
-    return build(platform_of(ARCH))
+    return built(platform_of(ARCH))
 
 
 @pytest.fixture

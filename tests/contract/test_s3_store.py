@@ -143,6 +143,10 @@ class TestMoto(S3Contract):
     def server(self) -> S3Server:
         return moto()
 
+    @pytest.mark.xfail(strict=False, reason="moto looks for an object, and then writes it, so that two may win")
+    def test_put_if_absent_has_one_winner(self, store: ObjectStore) -> None:
+        super().test_put_if_absent_has_one_winner(store)
+
 
 class S3Machine(StoreMachine):
     """A prefix in a bucket."""

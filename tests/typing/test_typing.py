@@ -18,6 +18,12 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy has found out of the packages, it need not find out again."""
+    return tmp_path_factory.mktemp("mypy")
+
+
 def errors(path: Path, cache: Path) -> set[int]:
     """The lines of the errors that mypy finds in a file."""
     done = subprocess.run(
@@ -43,14 +49,14 @@ def errors(path: Path, cache: Path) -> set[int]:
     return set(map(int, found))
 
 
-def test_right_jobs(tmp_path: Path) -> None:
+def test_right_jobs(cache: Path) -> None:
     """The right jobs have no error, and the types that they are said to have."""
-    assert errors(HERE / "right.py", tmp_path) == set()
+    assert errors(HERE / "right.py", cache) == set()
 
 
-def test_wrong_jobs(tmp_path: Path) -> None:
+def test_wrong_jobs(cache: Path) -> None:
     """Each marked line of the wrong jobs has an error, and no other line has any."""
     lines = (HERE / "wrong.py").read_text().splitlines()
     marked = {number for number, line in enumerate(lines, 1) if line.endswith("  # error")}
     assert len(marked) > 20
-    assert errors(HERE / "wrong.py", tmp_path) == marked
+    assert errors(HERE / "wrong.py", cache) == marked

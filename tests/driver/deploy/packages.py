@@ -1,0 +1,19 @@
+"""Code packages for the tests: always the same bytes, so each is built once by a process of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from driver.deploy.package import Package, build
+from driver.deploy.platforms import Platform
+
+
+def built(platform: Platform, libraries: Sequence[str] = ()) -> Package:
+    """The real package."""
+    return _built(platform, tuple(libraries))
+
+
+@cache
+def _built(platform: Platform, libraries: tuple[str, ...]) -> Package:
+    return build(platform, libraries)
