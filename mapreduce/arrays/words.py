@@ -110,16 +110,17 @@ class WordCounts:
             return self._add_by_python(piece)
         starts, lengths = self._words(text)
         first = self._eights[starts]
-        first &= self._masks[np.minimum(lengths, 8)]
+        first &= self._masks.take(lengths, mode="clip")
         short = lengths <= 8
         self._short.add(np.compress(short, first))
         longer = np.flatnonzero(~short)
         starts, lengths, first = starts[longer], lengths[longer], first[longer]
-        middle = lengths <= 16
-        for start, length in zip(starts[~middle].tolist(), lengths[~middle].tolist(), strict=True):
-            self.others[piece[start : start + length].decode()] += 1
-        starts, lengths = starts[middle], lengths[middle]
-        self._middle.add(first[middle], self._eights[starts + 8] & self._masks[lengths - 8])
+        if len(longer) and lengths.max() > 16:
+            middle = lengths <= 16
+            for start, length in zip(starts[~middle].tolist(), lengths[~middle].tolist(), strict=True):
+                self.others[piece[start : start + length].decode()] += 1
+            starts, lengths, first = starts[middle], lengths[middle], first[middle]
+        self._middle.add(first, self._eights[starts + 8] & self._masks[lengths - 8])
         return lines
 
     def _words(self, text: NDArray[np.uint8]) -> tuple[_Counts, _Counts]:
