@@ -1,8 +1,8 @@
 """Words counted by arrays: text in, each different word and how often it occurs out.
 
 There is no step in Python for each word. A word of up to 16 bytes is one or two integers, so words are
-counted by sorting integers; longer ones, and pieces of text that hold white space or control characters
-of an unusual kind, are counted by Python.
+counted by sorting integers; longer ones, and pieces of text that hold control characters of an unusual
+kind, are counted by Python.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _HELD = 1 << 20
 _MIX, _OTHER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 # Control characters that are white space, as a line end is, or part of one.
 _USUAL = (b"\t", b"\r", b"\v", b"\f")
+# White space of other kinds. In UTF-8 none of these can be a part of other characters.
+_SPACES = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 _Integers = NDArray[np.uint64]
 _Counts = NDArray[np.int64]
@@ -107,7 +109,8 @@ class WordCounts:
         lines = int(np.count_nonzero(text == ord("\n")))
         controls = int(np.count_nonzero(text < ord(" "))) - lines
         if (controls and controls != sum(map(piece.count, _USUAL))) or not (piece.isascii() or _is_usual(text)):
-            return self._add_by_python(piece)
+            plain = _plain(piece)
+            return self._add_by_python(piece) if plain == piece else self._add(plain)
         starts, lengths = self._words(text)
         first = self._eights[starts]
         first &= self._masks.take(lengths, mode="clip")
@@ -217,6 +220,13 @@ def _order(parts: list[_Integers]) -> _Counts:
     mixed.sort()
     mixed &= places
     return mixed.view(np.int64)
+
+
+def _plain(piece: bytes) -> bytes:
+    """`piece` with plain spaces for white space of unusual kinds."""
+    for space in _SPACES:
+        piece = piece.replace(space.encode(), b" ")
+    return piece
 
 
 def _is_usual(text: NDArray[np.uint8]) -> bool:

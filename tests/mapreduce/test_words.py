@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from mapreduce.arrays.words import WordCounts
 from mapreduce.partition import HashPartitioner, partition_all
 
-SPACES = " \t\n\r\v\f\x1c\x1f\x85\xa0\u1680\u2000\u200a\u2028\u202f\u205f\u3000"
+SPACES = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
 WORDS = (
     "a",
     "b\0",
@@ -94,3 +95,12 @@ def test_equal_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mapreduce.arrays.words._OTHER", np.uint64(0))
     batch = " ".join(f"word-{number % 7:09d} {number % 5}" for number in range(50))
     assert count([batch, batch]) == Counter(batch.split() * 2)
+
+
+def test_white_space_of_unusual_kinds() -> None:
+    """Text is not left to Python for a no-break space."""
+    counts = WordCounts()
+    counts.add(SPACES.join(["one", "two", "one"]).encode())
+    assert not counts.others
+    short, _ = counts.take()
+    assert sorted(zip(*short.take(slice(None)), strict=True)) == [("one", 2), ("two", 1)]
