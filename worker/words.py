@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def counts_words(context: Context) -> bool:
         and sum(entry[3] - entry[2] for entry in context.row) >= _LEAST
         and context.budget.room >= _ROOM
         and fused.fits(context.stages.mapper)
+        and importlib.util.find_spec("numpy") is not None  # a function of AWS has it only where it was asked for
     )
 
 

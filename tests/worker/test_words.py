@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import operator
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,14 @@ def test_when_word_by_word(tmp_path: Path, used: list[bytes], change: Any) -> No
 def test_small_input(tmp_path: Path, used: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """For a few words nobody imports NumPy."""
     monkeypatch.undo()
+    (tmp_path / "in").write_text("a few words\n")
+    assert dict(run(tmp_path / "in")) == {"a": 1, "few": 1, "words": 1}
+    assert not used
+
+
+def test_without_numpy(tmp_path: Path, used: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where NumPy is not installed, words are counted one by one."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
     (tmp_path / "in").write_text("a few words\n")
     assert dict(run(tmp_path / "in")) == {"a": 1, "few": 1, "words": 1}
     assert not used
