@@ -178,6 +178,29 @@ def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How much text.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
+@_data
+@_markdown
+@_json
+def generator(size: str, runs: int, data: str | None, markdown: str | None, *, as_json: bool) -> None:
+    """Compare the CPU time of a word count with that of its mapper's generator alone."""
+    from benchmarks import generator
+    from benchmarks.page import write_section
+    from mapreduce.sizes import parse_size
+
+    report = generator.run(parse_size(size, "--size"), runs=runs, data=data)
+    if markdown is not None:
+        write_section(markdown, "generator", generator.page_section(report, _command()))
+    if as_json:
+        _print_json(report)
+    else:
+        generator.sheet(report).show(_console())
+    if report.problems:
+        raise click.ClickException("; ".join(report.problems))
+
+
+@bench.command()
 @click.option("--tasks", type=click.IntRange(min=1), default=20, show_default=True, help="Reduce tasks.")
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
 @click.option("--seconds", default=6.0, show_default=True, help="That the slowest map task takes.")
