@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -46,19 +47,23 @@ def fuse(mapper: Mapper[Any, Any, Any] | None) -> FusedMap | None:
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
     text = "".join(lines)
-    if len(text) > _LONGEST:
-        return None
+    return _fuse(code, code.co_filename, text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=8)  # the rounds of an iteration, and the jobs of a session, have few mappers
+def _fuse(code: CodeType, filename: str, text: str) -> FusedMap | None:
+    """The code of `map` in the text of its module, fused; codes that differ in their file alone are equal."""
     flags = code.co_flags & _FUTURE
     try:
         tree = ast.parse(text)
-        if _find_code(compile(tree, code.co_filename, "exec", flags, dont_inherit=True), code) != code:
+        if _find_code(compile(tree, filename, "exec", flags, dont_inherit=True), code) != code:
             return None
         definition = _find_definition(tree, code)
         words = _words(definition)
         _rewrite(definition)
     except (SyntaxError, _Unfit):
         return None
-    fused = _find_code(compile(tree, code.co_filename, "exec", flags, dont_inherit=True), code)
+    fused = _find_code(compile(tree, filename, "exec", flags, dont_inherit=True), code)
     return FusedMap.of(code, fused, words) if fused is not None else None
 
 

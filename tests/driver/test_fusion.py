@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import pickle
 import traceback
 from collections import Counter
@@ -151,17 +150,11 @@ def table(spill: Callable[[Table], None] | None = None, room: int = 0) -> SumTab
     return made
 
 
-@functools.cache
-def pickled(kind: type[Mapper]) -> bytes:
-    """The fused function, as it is sent."""
-    fused = fuse(kind())
-    assert fused is not None
-    return pickle.dumps(fused)
-
-
 def adder_of(mapper: Mapper, into: Totals) -> Adder:
     """The fused function, as it arrives."""
-    adder = pickle.loads(pickled(type(mapper))).adder(mapper, into)
+    fused = fuse(mapper)
+    assert fused is not None
+    adder = pickle.loads(pickle.dumps(fused)).adder(mapper, into)
     assert adder is not None
     found: Adder = adder
     return found

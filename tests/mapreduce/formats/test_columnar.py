@@ -123,11 +123,17 @@ def test_only_asked_columns_are_read() -> None:
     assert 2 * sizes[0] < sizes[1]
 
 
-@pytest.mark.parametrize("columns", [["text"], ["text", "wide"]])
-def test_batches_have_about_one_size(columns: list[str]) -> None:
-    """Large row groups are read in several batches, by what is read of them."""
+@pytest.fixture(scope="module")
+def large_rows() -> bytes:
+    """A file of 100,000 rows of 800 bytes, in one group."""
     text = [f"{number:0200d}" for number in range(100_000)]
-    data = parquet(pa.table({"text": text, "wide": [word * 3 for word in text]}), 100_000)
+    return parquet(pa.table({"text": text, "wide": [word * 3 for word in text]}), 100_000)
+
+
+@pytest.mark.parametrize("columns", [["text"], ["text", "wide"]])
+def test_batches_have_about_one_size(large_rows: bytes, columns: list[str]) -> None:
+    """Large row groups are read in several batches, by what is read of them."""
+    data = large_rows
     (segment,) = segments(data)
     batches = list(ParquetInput(columns=columns).batches(segment, held(data), "x"))
     assert sum(map(len, batches)) == 100_000
