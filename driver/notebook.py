@@ -95,7 +95,7 @@ class Notebook:
         path = os.path.join(self._folder, _RECORD)
         try:
             with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(self._fields, file)
+                file.write(json.dumps(self._fields))  # dump() would do it without native code
             os.replace(f"{path}.new", path)
         except OSError as error:
             self._give_up(error)
