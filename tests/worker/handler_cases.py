@@ -268,14 +268,20 @@ def test_a_warm_sandbox(tmp_path: Path, sandbox: handler._Sandbox) -> None:
 def test_a_process_that_ends_between_attempts(tmp_path: Path) -> None:
     """What an attempt left behind may end its process: the next attempt gets a new one."""
 
+    def end() -> None:
+        while not (tmp_path / "end").exists():
+            time.sleep(0.01)
+        os._exit(3)
+
     def leave(record: Any) -> int:
         import threading
 
-        threading.Timer(0.05, os._exit, [3]).start()
+        threading.Thread(target=end, daemon=True).start()
         return os.getpid()
 
     job = laid(tmp_path, [0, 1], lambda record: (record and os.getpid()) or leave(record))
     run(job, 0)
+    (tmp_path / "end").touch()
     gone = job.part(0, 0)[0][1]
     os.waitid(os.P_PID, gone, os.WEXITED | os.WNOWAIT)
     assert run(job, 1)["outcome"] == "committed", job.failure(0, 1)
