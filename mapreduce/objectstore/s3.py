@@ -271,23 +271,18 @@ class S3Store(ObjectStore):
         self._call("list", "", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1))
 
     def check(self) -> None:
-        from botocore.exceptions import ClientError
-
         self.reach()
         client = _boto3(self._access, patient=False)
         probe = f"probe-{os.urandom(8).hex()}"
         create = {"Bucket": self.bucket, "Key": self.prefix + probe, "Body": b"probe", "IfNoneMatch": "*"}
         self._call("write", probe, lambda: client.put_object(**create))
         try:
-            client.put_object(**create)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
-                raise self._failed("write", probe, *_from_boto3(error)) from error
-        else:
-            raise StoreError(
-                f"{self.url}: the service at {self._endpoint()} does not create objects exclusively (it ignores"
-                " If-None-Match), so tasks could be committed twice: use a service that does, such as AWS, or a folder"
-            )
+            if not self._call("write", probe, lambda: _refuses(client, create)):
+                raise StoreError(
+                    f"{self.url}: the service at {self._endpoint()} does not create objects exclusively (it ignores"
+                    " If-None-Match), so tasks could be committed twice: use a service that does, such as AWS, or a"
+                    " folder"
+                )
         finally:
             self._call("delete", probe, lambda: client.delete_object(Bucket=self.bucket, Key=self.prefix + probe))
 
@@ -712,6 +707,19 @@ def _new_boto3(access: Access, patient: bool, _environment: Any) -> Any:  # noqa
             max_pool_connections=S3Store.concurrency,
         ),
     )
+
+
+def _refuses(client: Any, create: dict[str, Any]) -> bool:
+    """Whether the service refuses to create what is there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.put_object(**create)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (409, 412):
+            raise
+        return True
+    return False
 
 
 def _from_boto3(error: Any) -> tuple[str, str]:

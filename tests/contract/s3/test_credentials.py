@@ -84,6 +84,8 @@ def test_new_credentials(
 ) -> None:
     """When the file has new credentials the request is made with them, and its caller notices nothing."""
     direct.put("a", b"1")
+    with pytest.raises(UnreachableStore):  # so the client that it takes has old ones
+        act(store)
     profile.write(server.key)
     act(store)
 

@@ -118,6 +118,7 @@ def test_one_in_three_fails(proxy: Proxy, store: S3Store, direct: S3Store, fault
 
 def test_stalls_end(proxy: Proxy, store: S3Store, direct: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request without an answer is given up after a while, and repeated."""
+    assert store._client.client_options["read_timeout"] == f"{s3._READ_TIMEOUT:.0f}s"
     monkeypatch.setattr(s3, "_READ_TIMEOUT", 0.5)  # for clients that are made from now on
     direct.put("a", DATA)
     acts: list[tuple[str, Callable[[], object]]] = [
