@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
-from base64 import b64decode
 from hashlib import sha256
 
 import pytest
