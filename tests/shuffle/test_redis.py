@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 from fakeredis import FakeRedis, FakeRedisConnection, FakeServer
@@ -201,8 +202,9 @@ def test_nodes_work_at_once() -> None:
 
 def test_hiredis_parses() -> None:
     """What nodes reply is parsed by native code."""
-    connection = Node(Host("nowhere", 1), parse_address("redis://nowhere").servers, Credentials(), PATIENT)._pool
-    assert isinstance(connection.make_connection()._parser, _HiredisParser)
+    node = Node(Host("nowhere", 1), parse_address("redis://nowhere").servers, Credentials(), PATIENT)
+    connection: Any = node._pool.make_connection()
+    assert isinstance(connection._parser, _HiredisParser)
 
 
 @pytest.mark.process

@@ -11,6 +11,7 @@ import pytest
 from mapreduce import StoreError
 from mapreduce.objectstore import Access
 from mapreduce.objectstore.s3 import S3Store
+from mapreduce.objectstore.s3.clients import boto3_client
 from tests.services.http_proxy import Connection, Proxy, Request, always, reset, script, stall
 from tests.services.s3_servers import place
 
@@ -69,6 +70,4 @@ def test_a_check_that_breaks_off(proxy: Proxy, store: S3Store, direct: S3Store) 
 
 
 def _boto3_config(*, patient: bool) -> Any:
-    from mapreduce.objectstore import s3
-
-    return s3._boto3(Access(endpoint_url="http://127.0.0.1:9"), patient=patient).meta.config
+    return boto3_client(Access(endpoint_url="http://127.0.0.1:9"), patient=patient).meta.config
