@@ -81,6 +81,7 @@ def test_data_survives_the_stack() -> None:
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketEncryption" in bucket["Properties"]
     rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
     expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
     assert expiring == ["mapreduce/jobs/", "aws/lambda/async/"]
     assert [rule["Id"] for rule in rules if "AbortIncompleteMultipartUpload" in rule] == ["unfinished-uploads"]
