@@ -17,7 +17,7 @@ from driver.pulse import Pulse
 from driver.round import ATTEMPTS
 from driver.settings import Settings
 from driver.shipping import Shipping
-from mapreduce.errors import StoreError
+from mapreduce.errors import StoreError, UnreachableStore
 from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
 from mapreduce.sizes import format_size
@@ -160,4 +160,5 @@ def _named(setting: str) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise type(error)(f"{setting}: {error}") from error
+        kind = UnreachableStore if isinstance(error, UnreachableStore) else StoreError
+        raise kind(f"{setting}: {error}") from error
