@@ -196,6 +196,20 @@ class LambdaContract(ExecutorContract):
         assert len({job.part(0, number)[0][1] for number in range(20)}) == 20  # a sandbox each
         assert [job.failure(0, number).kind for number in (20, 21)] == ["out of memory", "timed out"]
 
+    def test_no_more_than_the_function_may(self, make: MakeExecutor, service: Functions) -> None:
+        """Of the concurrency that is reserved for the function a tenth is left to others, however many are wanted."""
+        service.client.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=10)
+        try:
+            limits = []
+            for workers in (50, 3):
+                executor = make(workers)
+                assert isinstance(executor, LambdaExecutor)
+                executor.surroundings()
+                limits.append(executor._flights.limit)
+        finally:
+            service.client.delete_function_concurrency(FunctionName=NAME)
+        assert limits == [9, 3]
+
     def test_a_function_without_a_key(self, where: str, service: Functions) -> None:
         """A function that could not tell secrets from what is written down is refused."""
         told = service.client.get_function_configuration(FunctionName=NAME)["Environment"]["Variables"]
