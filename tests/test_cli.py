@@ -221,6 +221,18 @@ def test_overwrite(cli: Cli) -> None:
         (["run", "jobs.py:good", "in.txt", "--storage", "ftp://b"], "storage: no store serves 'ftp://b'"),
         (["run", "jobs.py:good", "in.txt", "--output", "."], "holds the input"),
         (["run", "jobs.py:good", "in.txt", "--output", "in.txt/x"], "cannot be written"),
+        (
+            ["run", "jobs.py:good", "in.txt", "--storage", "in.txt/x"],
+            "in.txt/x cannot be written: Not a directory; choose",
+        ),
+        (
+            ["run", "jobs.py:good", "in.txt", "--shuffle", "in.txt/x"],
+            "in.txt/x cannot be written: Not a directory; choose",
+        ),
+        (
+            ["run", "jobs.py:good", "in.txt", "--shuffle", "x://y"],
+            "no store serves 'x://y'; known are a folder's path and",
+        ),
         (["run", "jobs.py:bad", "in.txt"], "failed: LookupError: no c, please ("),
     ],
 )

@@ -71,7 +71,7 @@ class _Process:
             self.ended = True
             return self._died()
         text = answer.decode()
-        return text if text.startswith("error") else ""
+        return text.removeprefix("error: ") if text.startswith("error") else ""
 
     def kill(self) -> None:
         """End the process and all that it started."""
