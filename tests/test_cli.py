@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,17 @@ def test_errors(cli: Cli, arguments: list[str], message: str) -> None:
     last = errors.splitlines()[-1]
     assert last.startswith("Error: ")
     assert message in last
+    assert "Traceback" not in errors
+
+
+def test_output_that_cannot_be_written(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs that find no room are no success; the system's reason is told in a sentence."""
+    with suppress(OSError), Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code, _, errors = cli.run("good")
+    assert code == 1
+    assert errors.splitlines()[-1].startswith("Error: ")
+    assert "No space left on device" in errors
     assert "Traceback" not in errors
 
 
