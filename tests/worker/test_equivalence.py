@@ -130,9 +130,7 @@ class AsTheyCome(Reducer):
 
 
 #: Integers, whose order is not that of their encodings, with values of which some are equal.
-INTEGERS = st.lists(
-    st.lists(st.tuples(st.integers(-20, 20), st.integers(-9, 9)), max_size=25), min_size=1, max_size=4
-)
+INTEGERS = st.lists(st.lists(st.tuples(st.integers(-20, 20), st.integers(-9, 9)), max_size=25), min_size=1, max_size=4)
 BY: dict[str, Any] = {"none": None, "themselves": True, "backwards": operator.neg, "size": abs}
 
 
