@@ -20,7 +20,8 @@ REVIEWS = {"reviews/a.txt": "good good bad\n", "reviews/b.txt": "bad good"}
 
 def readme() -> list[str]:
     """The Python code of the README, block by block."""
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.process
@@ -56,7 +57,7 @@ def test_what_you_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_arrays(tmp_path: Path) -> None:
     """The totals of structured events, by a batch mapper and a batch reducer."""
     page = (ROOT / "docs" / "batches.md").read_text(encoding="utf-8")
-    code = re.findall(r"^    (.*)$|^$", page[: page.index("    result = Driver")], re.M)
+    code = re.findall(r"^    (.*)$|^$", page[: page.index("    result = Driver")], re.MULTILINE)
     names: dict[str, Any] = {"__name__": "documented"}
     exec("\n".join(code), names)
     events = np.zeros(1000, names["EVENT"])
