@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Fold, FoldBy, Reducer
@@ -157,6 +157,18 @@ def test_always_out_of_memory(name: str) -> None:
         pairs = laid.run()
     assert ordered(pairs) == ordered((key, expected(values)) for key, values in groups_of(splits).items())
     assert sum(laid.commit(1, task).metrics["spilled"] for task in (0, 1)) > 0
+
+
+@pytest.mark.parametrize("name", JOBS)
+@given(splits=INTEGERS, full=FULL)
+@settings(max_examples=25)
+def test_sorted(name: str, splits: list[list[tuple[int, int]]], full: list[bool]) -> None:
+    """Whatever a job does with its values, its keys come in Python's order where they are to."""
+    combiner, reducer, expected = JOBS[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory(full))
+        pairs = Laid(splits, combiner=combiner, reducer=reducer, order="sorted", partitions=1).run()
+    assert pairs == [(key, expected(values)) for key, values in sorted(groups_of(splits).items())]
 
 
 @pytest.mark.parametrize("by", BY)
