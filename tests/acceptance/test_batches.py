@@ -120,7 +120,10 @@ def test_sorted_input_makes_even_parts(driver: Driver, tmp_path: Path) -> None:
     """Input that is in order already has different keys everywhere, and the sample sees that."""
     records = drawn(20_000)
     write(tmp_path, records[np.lexsort(records[:, 9::-1].T)])
-    counts = check_sorted(driver.run(sort_records(), tmp_path / "in", tmp_path / "out", 6), records)
+    job = sort_records(partitioner=ByRange(sample=100))
+    result = driver.run(job, tmp_path / "in", tmp_path / "out", 6)
+    counts = check_sorted(result, records)
+    assert result.rounds[0].records_in < 20_000 / 4
     assert max(counts) <= 1.5 * 20_000 / 6
 
 
@@ -298,13 +301,14 @@ class Bad(FirstByte):
     ("block", "message"),
     [
         (5, r"Bad.map_batch must yield Block\(keys, values\), not 5"),
+        ([1, 2, 3], r"Bad.map_batch must yield Block\(keys, values\), not \[1, 2, 3\]"),
         (([1], [1, 2]), r"Bad.map_batch yielded a block of 1 keys and 2 values"),
         ((["a"], [1]), r"are NumPy arrays, or columns of Arrow, for a reducer of arrays; not list and list"),
         ((np.array(["a"]), np.ones(1)), "keys of dtype <U1 have no stable hash"),
         ((np.ones(1), np.array([None])), "values of dtype object"),
         ((np.array([np.nan]), np.ones(1)), "a NaN cannot be a key"),
     ],
-    ids=["no block", "lengths", "lists", "text", "objects", "a NaN"],
+    ids=["no block", "a list", "lengths", "lists", "text", "objects", "a NaN"],
 )
 def test_bad_blocks(driver: Driver, tmp_path: Path, block: Any, message: str) -> None:
     """What cannot be shuffled as arrays is an error that says who yielded it."""
@@ -312,6 +316,37 @@ def test_bad_blocks(driver: Driver, tmp_path: Path, block: Any, message: str) ->
     job = dataclasses.replace(batches.first_bytes, mapper=Bad(block), combiner=None)
     with pytest.raises(TaskError, match=message):
         driver.run(job, tmp_path / "in")
+
+
+class Returning(FirstByte):
+    """Returns what it is given as its parameter."""
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def map_batch(self, batch: Any) -> Any:
+        return self.found
+
+
+@pytest.mark.parametrize("order", [None, "sorted"])
+@pytest.mark.parametrize("found", [None, Block(np.ones(1), np.ones(1)), 5], ids=["none", "a block", "a number"])
+def test_forgotten_yields(driver: Driver, tmp_path: Path, found: Any, order: Any) -> None:
+    """A method that returns what it should yield is named."""
+    write(tmp_path, drawn(5))
+    job = dataclasses.replace(batches.first_bytes, mapper=Returning(found), order=order)
+    with pytest.raises(
+        TaskError, match=r"Returning.map_batch must yield Block\(keys, values\), and it returned .*: use"
+    ):
+        driver.run(job, tmp_path / "in")
+
+
+@pytest.mark.parametrize("by", [lambda values: values[:1], len])
+def test_an_order_of_too_few(driver: Driver, tmp_path: Path, by: Any) -> None:
+    """A function that gives no array of what all values are sorted by is told what it is given."""
+    write(tmp_path, drawn(5))
+    job = dataclasses.replace(batches.first_bytes, combiner=None, sort_values=by)
+    with pytest.raises(TaskError, match=r"sort_values gave .* for an array of 5 values: of arrays, it is given all"):
+        driver.run(job, tmp_path / "in", partitions=1)
 
 
 class Mixed(FirstByte):
