@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from mapreduce.errors import CodeError, ConfigError, MapReduceError
 from mapreduce.job import Job
@@ -50,7 +50,7 @@ def _chains(names: dict[str, Any]) -> list[str]:
     return [name for name, value in names.items() if _is_chain(value)]
 
 
-def _is_chain(value: object) -> bool:
+def _is_chain(value: object) -> TypeGuard[Sequence[AnyJob]]:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Job) for one in value)
 
 
@@ -64,8 +64,7 @@ def _named(path: str, name: str, names: dict[str, Any], jobs: dict[str, AnyJob])
     if isinstance(value, Job):
         return value
     if _is_chain(value):
-        chain: Sequence[AnyJob] = value
-        return chain
+        return value
     known = [*jobs, *_chains(names)]
     raise ConfigError(f"{path} has no Job, or list of Jobs, {name!r}; it has {', '.join(known) or 'none'}")
 

@@ -58,8 +58,8 @@ def places_of(block: Block, sort_values: SortValues) -> Places:
         by = block.values if sort_values is True else sort_values(block.values)  # type: ignore[operator]
         if not hasattr(by, "__len__") or len(by) != len(block.values):
             raise TypeError(
-                f"sort_values gave {short(by)} for an array of {len(block.values)} values: of arrays, it is given all of"
-                " them, and must give an array of what each is sorted by"
+                f"sort_values gave {short(by)} for an array of {len(block.values)} values: of arrays, it is given all"
+                " of them, and must give an array of what each is sorted by"
             )
     if is_arrow(block.keys):
         from worker.batch.arrow import ArrowPlaces
