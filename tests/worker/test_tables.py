@@ -192,6 +192,15 @@ def test_ordered_pairs(name: str, pairs: list[tuple[Any, int]]) -> None:
     assert changes == max(0, len(grouped([pairs])) - 1)
 
 
+@given(pairs=st.lists(st.tuples(st.sampled_from([-17, -2, 3, 16, 300]), st.integers(-9, 9))))
+def test_pairs_in_the_orders_of_a_job(pairs: list[tuple[int, int]]) -> None:
+    """Keys come in Python's order, and the values of each in that of the job: so they are spilled."""
+    table = ListTable(budget(), Spilled())
+    table.add(pairs)
+    by_size = Ordering(natural=True, sort_values=abs)
+    assert list(table.pairs(by_size)) == sorted(pairs, key=lambda pair: (pair[0], abs(pair[1])))
+
+
 @pytest.mark.parametrize("full", [[], [True] * 100], ids=["roomy", "full"])
 @pytest.mark.parametrize(
     "make",
