@@ -116,12 +116,14 @@ def test_odd_input(driver: Driver, tmp_path: Path, records: Any) -> None:
     check_sorted(driver.run(sort_records(), tmp_path / "in", tmp_path / "out", 8), records)
 
 
-def test_sorted_input_makes_even_parts(driver: Driver, tmp_path: Path) -> None:
-    """Input that is in order already has different keys everywhere, and the sample sees that."""
+@pytest.mark.parametrize("split_size", [30_000, 1_000_000])
+def test_sorted_input_makes_even_parts(split_size: int, tmp_path: Path) -> None:
+    """Input that is in order already has different keys everywhere, and a sample of a part of it sees that."""
     records = drawn(20_000)
     write(tmp_path, records[np.lexsort(records[:, 9::-1].T)])
     job = sort_records(partitioner=ByRange(sample=100))
-    result = driver.run(job, tmp_path / "in", tmp_path / "out", 6)
+    with Driver(executor="inline", storage=tmp_path / "storage", split_size=split_size, workers=2) as driver:
+        result = driver.run(job, tmp_path / "in", tmp_path / "out", 6)
     counts = check_sorted(result, records)
     assert result.rounds[0].records_in < 20_000 / 4
     assert max(counts) <= 1.5 * 20_000 / 6
