@@ -178,6 +178,29 @@ def overhead(tasks: int, runs: int, workers: int, *, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--size", metavar="SIZE", default="100MB", show_default=True, help="How much text.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
+@_data
+@_markdown
+@_json
+def generator(size: str, runs: int, data: str | None, markdown: str | None, *, as_json: bool) -> None:
+    """Compare the CPU time of a word count with that of its mapper's generator alone."""
+    from benchmarks import generator
+    from benchmarks.page import write_section
+    from mapreduce.sizes import parse_size
+
+    report = generator.run(parse_size(size, "--size"), runs=runs, data=data)
+    if markdown is not None:
+        write_section(markdown, "generator", generator.page_section(report, _command()))
+    if as_json:
+        _print_json(report)
+    else:
+        generator.sheet(report).show(_console())
+    if report.problems:
+        raise click.ClickException("; ".join(report.problems))
+
+
+@bench.command()
 @click.option("--tasks", type=click.IntRange(min=1), default=20, show_default=True, help="Reduce tasks.")
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure each.")
 @click.option("--seconds", default=6.0, show_default=True, help="That the slowest map task takes.")
@@ -281,6 +304,9 @@ def peers(
 @click.option("--maps", type=click.IntRange(min=1), default=16, show_default=True, help="Map tasks of the shuffle.")
 @click.option("--reduces", type=click.IntRange(min=1), default=16, show_default=True, help="Partitions of the shuffle.")
 @click.option(
+    "--roofline", metavar="SIZE", default="256MB", show_default=True, help="How much is shuffled for the roofline."
+)
+@click.option(
     "--blocks", metavar="SIZE,...", default="64KiB,1MiB,16MiB", show_default=True, help="Blocks of the roofline."
 )
 @click.option(
@@ -301,7 +327,7 @@ def peers(
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="How often to measure.")
 @_data
 @click.option("--output", metavar="FILE", help="Write the document for machines to this file too.")
-@click.option("--markdown", metavar="FILE", help="Write the tables to this file too.")
+@_markdown
 @click.option("--picture", metavar="FILE", help="Draw the figures into this file, .png or .svg.")
 @_json
 def compare(
@@ -315,6 +341,7 @@ def compare(
     blocks: str,
     text: str,
     size: str,
+    roofline: str,
     local_services: bool,
     s3: str | None,
     endpoint_url: str | None,
@@ -328,9 +355,11 @@ def compare(
     the client library alone), pipelining (Redis), layout and clients (S3).
     """
     from benchmarks.compare import run as compare_
+    from benchmarks.compare.page import page_section
     from benchmarks.compare.picture import check, draw
     from benchmarks.compare.report import Way, problems
     from benchmarks.compare.sheets import sheets
+    from benchmarks.page import write_section
     from mapreduce.sizes import parse_size
 
     if picture is not None:
@@ -339,6 +368,7 @@ def compare(
         parts=compare_.choose(parts.split(",") if parts else None),
         text=parse_size(text, "--text"),
         size=parse_size(size, "--size"),
+        roofline=parse_size(roofline, "--roofline"),
         blocks=[parse_size(block, "--blocks") for block in blocks.split(",")],
         **numbers,
     )
@@ -351,8 +381,8 @@ def compare(
         with open(output, "w", encoding="utf-8") as file:
             file.write(_json_text(report, **document))
     if markdown is not None:
-        with open(markdown, "w", encoding="utf-8") as file:
-            file.write("\n".join(sheet.markdown() for sheet in tables))
+        command = _command(s3="URL", redis="URL", endpoint_url="URL", profile="NAME")
+        write_section(markdown, "comparison of stores", page_section(report, command))
     if picture is not None:
         draw(report, picture)
     if as_json:

@@ -3,10 +3,13 @@
 A generator is left and entered again for each pair, and the pair is packed and unpacked: a sixth of a
 word count's time. So `map` is compiled a second time, as a plain function in which each
 `yield key, value` is the addition itself; and a loop that does nothing but `yield item, 1` hands
-its items to the table at once, which counts them in native code. That is done only where it cannot be
-told from the original: the source must compile to exactly the code that `map` has, and every yield
-must stand as a statement of its own with a key and a value, in no `try` or `with` and in no function
-inside. Anything else runs as it is written.
+its items to the table at once, which counts them in native code. Where that loop is all that `map` does,
+over the words of a line, the worker need not even make lines and words of the text: it counts the words
+of many lines by arrays (`worker.words`).
+
+All this is done only where it cannot be told from the original: the source must compile to exactly the
+code that `map` has, and every yield must stand as a statement of its own with a key and a value, in no
+`try` or `with` and in no function inside. Anything else runs as it is written.
 """
 
 from __future__ import annotations
@@ -50,11 +53,13 @@ def fuse(mapper: Mapper[Any, Any, Any] | None) -> FusedMap | None:
         tree = ast.parse(text)
         if _find_code(compile(tree, code.co_filename, "exec", flags, dont_inherit=True), code) != code:
             return None
-        _rewrite(_find_definition(tree, code))
+        definition = _find_definition(tree, code)
+        words = _words(definition)
+        _rewrite(definition)
     except (SyntaxError, _Unfit):
         return None
     fused = _find_code(compile(tree, code.co_filename, "exec", flags, dont_inherit=True), code)
-    return FusedMap.of(code, fused) if fused is not None else None
+    return FusedMap.of(code, fused, words) if fused is not None else None
 
 
 class _Unfit(Exception):
@@ -92,6 +97,24 @@ def _find_definition(tree: ast.Module, code: CodeType) -> ast.FunctionDef:
     raise _Unfit  # a decorated function begins with its decorator
 
 
+def _words(definition: ast.FunctionDef) -> str | None:
+    """What `FusedMap.words` says of a `map`."""
+    _, record = definition.args.args
+    body = definition.body[ast.get_docstring(definition, clean=False) is not None :]
+    match body:
+        case [ast.For(ast.Name(name), ast.Call(ast.Attribute(line, "split"), [], []), [yielded], [])]:
+            if not _counts_one(yielded, name) or name not in _Additions(definition).passing:
+                return None
+        case _:
+            return None
+    match line:
+        case ast.Name(record.arg):
+            return ""
+        case ast.Call(ast.Attribute(ast.Name(record.arg), "casefold" | "lower" | "upper" as method), [], []):
+            return method
+    return None
+
+
 def _rewrite(definition: ast.FunctionDef) -> None:
     """Turn the generator function into one that adds.
 
@@ -105,13 +128,16 @@ def _rewrite(definition: ast.FunctionDef) -> None:
 
 
 class _Additions:
-    """Replaces the yields of one function."""
+    """Replaces the yields of one function.
+
+    Attributes:
+        passing: variables that are bound once and read once, and by nobody after the function has ended.
+    """
 
     def __init__(self, definition: ast.FunctionDef) -> None:
         names = [node.id for node in ast.walk(definition) if isinstance(node, ast.Name)]
         scoped = {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
-        # Variables that are bound once and read once, and by nobody after the function has ended.
-        self._passing = {name for name in names if names.count(name) == 2} - scoped
+        self.passing = {name for name in names if names.count(name) == 2} - scoped
 
     def statements(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """Statements with their yields replaced, in those that they hold too."""
@@ -122,9 +148,7 @@ class _Additions:
             case ast.Expr(ast.Yield(ast.Tuple([key, value]))):
                 _refuse_yields(key, value)
                 return [ast.copy_location(new, statement) for new in _addition(key, value)]
-            case ast.For(
-                ast.Name(name), items, [ast.Expr(ast.Yield(ast.Tuple([ast.Name(key), ast.Constant(one)])))], []
-            ) if name == key and name in self._passing and type(one) is int and one == 1:
+            case ast.For(ast.Name(name), items, [yielded], []) if name in self.passing and _counts_one(yielded, name):
                 _refuse_yields(items)
                 return [ast.copy_location(new, statement) for new in _counting(items)]
             case ast.For():
@@ -137,6 +161,14 @@ class _Additions:
         statement.body = self.statements(statement.body)
         statement.orelse = self.statements(statement.orelse)
         return [statement]
+
+
+def _counts_one(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement is `yield name, 1`."""
+    match statement:
+        case ast.Expr(ast.Yield(ast.Tuple([ast.Name(key), ast.Constant(one)]))):
+            return key == name and type(one) is int and one == 1
+    return False
 
 
 def _addition(key: ast.expr, value: ast.expr) -> list[ast.stmt]:

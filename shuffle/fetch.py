@@ -133,9 +133,12 @@ class Fetcher:
         if future.done():
             return future.result()
         # A read that has waited for a thread has not been slow yet; counting from here is on the safe side.
-        done, _ = wait([future], max(self._patience(span.size) - (time.monotonic() - began), _SOONEST / 10))
-        if done:
-            return future.result()
+        left = max(self._patience(span.size) - (time.monotonic() - began), _SOONEST / 10)
+        try:
+            return future.result(left)
+        except TimeoutError:
+            if future.done():  # just now, or it was the store that gave up
+                return future.result()
         again = pool.submit(self._get, span)
         done, _ = wait([future, again], return_when=FIRST_COMPLETED)
         first = future if future in done else again

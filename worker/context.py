@@ -10,7 +10,9 @@ from itertools import chain, starmap
 from typing import Any
 
 from mapreduce.errors import MapReduceError
+from mapreduce.formats import Segment
 from mapreduce.objectstore import Access, ObjectStore, open_store
+from mapreduce.objectstore.registry import open_object
 from mapreduce.seal import Seal
 from mapreduce.stages import Task
 from shuffle import Receipt, ShuffleStore, open_shuffle
@@ -43,6 +45,14 @@ class Context:
     measured: dict[str, Any] = field(default_factory=lambda: {"records_in": 0, "bytes_in": 0, "shuffle_seconds": 0.0})
     record: Callable[[], str] = lambda: ""
     stores: list[Any] = field(default_factory=list)
+
+    def source(self, segment: Segment) -> tuple[ObjectStore, str]:
+        """The store that holds a segment which is read from now on, and its object's key there."""
+        self.task.source = segment.url
+        store, key = open_object(segment.url, self.access)
+        self.stores.append(store)
+        self.measured["bytes_in"] += segment.end - segment.start
+        return store, key
 
     def shuffle(self) -> ShuffleStore:
         """The job's shuffle store."""

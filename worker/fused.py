@@ -38,21 +38,30 @@ class FusedMap(NamedTuple):
     Attributes:
         original: the code of the mapper's `map`, marshalled; equal minor versions of Python read each other's.
         fused: the code to run in its place.
+        words: "" where all that `map` does is to yield the words of its line, as `str.split` gives them, with 1
+            each; the name of a method of str where it does so with what that makes of the line; else None.
     """
 
     original: bytes
     fused: bytes
+    words: str | None = None
 
     @classmethod
-    def of(cls, original: CodeType, fused: CodeType) -> Self:
+    def of(cls, original: CodeType, fused: CodeType, words: str | None = None) -> Self:
         """Of code objects."""
-        return cls(marshal.dumps(original), marshal.dumps(fused))
+        return cls(marshal.dumps(original), marshal.dumps(fused), words)
+
+    def fits(self, mapper: Any) -> bool:
+        """Whether `map` of a mapper here is the driver's."""
+        code: CodeType = type(mapper).map.__code__
+        original: CodeType = marshal.loads(self.original)  # noqa: S302 - it came with the stages, authenticated
+        return code == original
 
     def adder(self, mapper: Mapper[Any, Any, Any], totals: Totals) -> Adder | None:
         """The function for a mapper here, which adds to `totals`; None if its `map` is not the driver's."""
-        function: Any = type(mapper).map
-        if function.__code__ != marshal.loads(self.original):  # noqa: S302 - it came with the stages, authenticated
+        if not self.fits(mapper):
             return None
+        function: Any = type(mapper).map
         code = marshal.loads(self.fused)  # noqa: S302 - as above
         # What it needs are defaults of its arguments behind the record: given so, they cost nothing for each.
         ours = (totals.entries, totals.new, totals.count, _count_elements, list, KeyError)

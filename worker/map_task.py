@@ -10,7 +10,6 @@ from typing import Any
 from mapreduce.batches import rows_of
 from mapreduce.blocks import Block, decode_block, read_frames
 from mapreduce.formats import Segment
-from mapreduce.objectstore.registry import open_object
 from mapreduce.stages import Fold
 from shuffle.base import Receipt
 from worker.budget import Pace
@@ -18,6 +17,7 @@ from worker.context import Context, feed, running, short
 from worker.output import Part, part_context
 from worker.sinks import CombiningSink, PartitionedBlocks, PlainSink, Sink, flush
 from worker.tables import Pairs, mapping_table
+from worker.words import count_words, counts_words
 
 # Records given to user code before memory is looked at.
 _LOOK = 1024
@@ -55,6 +55,10 @@ def _map(context: Context, add: Callable[[Pairs], None], sink: Sink | None = Non
         return
     adding = sink.adding(mapper, context.stages.fused) if sink is not None else None
     with running(context, mapper):
+        if sink is not None and counts_words(context):
+            count_words(context, sink)
+            feed(add, mapper, "finish", [()])
+            return
         for records in _slices(context, records_of(context)):
             items = iter(records)
             context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
@@ -104,11 +108,7 @@ def records_of(context: Context) -> Iterator[list[Any]]:
 
 def read_segment(context: Context, segment: Segment) -> Iterator[list[Any]]:
     """The records of a segment, in lists."""
-    context.task.source = segment.url
-    store, key = open_object(segment.url, context.access)
-    context.stores.append(store)
-    context.measured["bytes_in"] += segment.end - segment.start
-    for records in context.stages.input_format.read(segment, store, key):
+    for records in context.stages.input_format.read(segment, *context.source(segment)):
         context.measured["records_in"] += len(records)
         yield records
 

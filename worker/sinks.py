@@ -141,6 +141,10 @@ class Sink(ABC):
         """Take in records of one partition, in columns that stay as they are."""
         self._blocks.add_share(partition, keys, values)
 
+    def add_columns(self, keys: Iterable[Any], values: Iterable[Any]) -> None:
+        """Take in pairs that have been combined already."""
+        self._blocks.add_columns(keys, values)
+
     @abstractmethod
     def finish(self) -> Iterator[Partitioned]:
         """All that was taken in, by partition."""

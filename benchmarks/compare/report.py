@@ -32,7 +32,8 @@ class Way:
         size: bytes of a shuffle.
         maps: map tasks of the shuffle.
         reduces: its partitions.
-        blocks: bytes of the blocks of the roofline's shuffles.
+        roofline: bytes of a shuffle beside the client library alone; runs of few would be too short to time.
+        blocks: bytes of the blocks of these.
         square: map tasks, and partitions, of the shuffle in two layouts.
         requests: how many small objects each client of S3 puts and gets.
     """
@@ -44,6 +45,7 @@ class Way:
     size: int = 64_000_000
     maps: int = 16
     reduces: int = 16
+    roofline: int = 256_000_000
     blocks: Sequence[int] = BLOCKS
     square: int = 200
     requests: int = 300

@@ -112,11 +112,11 @@ class _Entrant:
     def __init__(self, place: Place, way: Way, files: Sequence[str], expected: Sequence[bytes]) -> None:
         self.row = Row.of(place)
         try:
-            self.row.warnings = place.check(way.size)
+            self.row.warnings = place.check(max(way.size, way.roofline))
         except MapReduceError as error:
             self.row.problem = str(error)
         self.row.roofline = [
-            Roof(block=block, side=Shape.square(way.size, block, way.workers).maps)
+            Roof(block=block, side=Shape.square(way.roofline, block, way.workers).maps)
             for block in way.blocks
             if "roofline" in way.parts
         ]

@@ -20,11 +20,12 @@ _KINDS = ("put", "get", "list", "size", "delete")
 
 def sheets(report: Report) -> list[Sheet]:
     """All tables, the stores themselves last."""
-    return [
-        sheet
-        for make in (_words, _shuffle, _roofline, _pipelining, _layouts, _clients, _stores)
-        for sheet in make(report)
-    ]
+    return [*figures(report), *_stores(report)]
+
+
+def figures(report: Report) -> list[Sheet]:
+    """The tables of figures."""
+    return [sheet for make in (_words, _shuffle, _roofline, _pipelining, _layouts, _clients) for sheet in make(report)]
 
 
 def _words(report: Report) -> Iterator[Sheet]:

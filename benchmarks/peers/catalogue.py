@@ -56,6 +56,7 @@ OURS = {
     "sort": (Peer("sort.ours", ours=True),),
 }
 PEERS = (
+    Peer("words.ours_records", ours=True),
     Peer("words.pool_counter"),
     Peer("words.duckdb_", ["duckdb"]),
     Peer("words.polars_", ["polars"]),

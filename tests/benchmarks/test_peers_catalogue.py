@@ -35,7 +35,9 @@ def test_choose() -> None:
     assert {peer.what for peer in choose(["sort"], None)} == {"sort"}
     found = choose(["sort", "words"], ["mrjob", "lithops"])
     assert [peer.script for peer in found] == ["words.lithops_", "words.mrjob_", "sort.lithops_"]
-    with pytest.raises(ConfigError, match="--only: there is no peer 'hadoop'; there are pool_counter, duckdb, "):
+    with pytest.raises(
+        ConfigError, match="--only: there is no peer 'hadoop'; there are ours_records, pool_counter, duckdb, "
+    ):
         choose(["words"], ["hadoop"])
     with pytest.raises(ConfigError, match="--only: there is no peer 'mrjob'"):
         choose(["sort"], ["mrjob"])

@@ -203,6 +203,112 @@ def test_spilling(records: list[str]) -> None:
     assert spilled == Counter(word for record in records for word in record.split())
 
 
+class Lines(Words):
+    """What a line's words are taken from, and a loop that says nothing before it."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.lower().split():
+            yield word, 1
+
+
+class Assigning(Words):
+    """The words get a name first."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        words = line.split()
+        for word in words:
+            yield word, 1
+
+
+class Twos(Words):
+    """Another value."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, 2
+
+
+class Fields(Words):
+    """Another separator."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split(","):
+            yield word, 1
+
+
+class Stripped(Words):
+    """Another method."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.swapcase().split():
+            yield word, 1
+
+
+class Shared(Words):
+    """The words of something else."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in TEXT.split():
+            yield word, 1
+
+
+class More(Words):
+    """One pair more."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, 1
+        yield "lines", 1
+
+
+class Otherwise(Words):
+    """A loop with an else."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, 1
+        else:  # noqa: PLW0120 - this is what is tested
+            yield "lines", 1
+
+
+class Keys(Words):
+    """The line as the key."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():  # noqa: B007 - this is what is tested
+            yield line, 1
+
+
+class Truths(Words):
+    """A value that is equal to 1, and another one."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, True
+
+
+class Global(Words):
+    """A word that outlives the call."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        global _word
+        for _word in line.split():
+            yield _word, 1
+
+
+TEXT = "a b"
+_word = ""
+OTHERS = (Assigning, Twos, Fields, Stripped, Shared, More, Otherwise, Keys, Truths, Global)
+
+
+@pytest.mark.parametrize(("kind", "words"), [(Words, ""), (Lines, "lower"), *((kind, None) for kind in OTHERS)])
+def test_words_alone(kind: type[Mapper], words: str | None) -> None:
+    """It is told where a mapper does nothing but yield the words of its line with 1, and nowhere else."""
+    fused = fuse(kind())
+    assert fused is not None
+    assert pickle.loads(pickle.dumps(fused)).words == words
+
+
 def test_items_are_counted_without_the_loop() -> None:
     """A loop that yields its items with 1 hands what is no list to the table, at once for each record."""
     calls = []

@@ -15,7 +15,6 @@ from mapreduce.batches import ARRAYS, rows_of
 from mapreduce.blocks import Block
 from mapreduce.formats import Segment
 from mapreduce.job import array_combiner
-from mapreduce.objectstore.registry import open_object
 from mapreduce.partition import partition_array
 from mapreduce.stages import Fold, Reducer
 from shuffle import Receipt, open_shuffle
@@ -108,16 +107,12 @@ def batches_of(context: Context) -> Iterator[Any]:
 
 def read_batches(context: Context, segment: Segment) -> Iterator[Any]:
     """The batches of a segment."""
-    context.task.source = segment.url
-    store, key = open_object(segment.url, context.access)
-    context.stores.append(store)
-    context.measured["bytes_in"] += segment.end - segment.start
 
     def counted(batch: Any) -> Any:
         context.measured["records_in"] += _records(batch)
         return batch
 
-    return map(counted, context.stages.input_format.batches(segment, store, key))
+    return map(counted, context.stages.input_format.batches(segment, *context.source(segment)))
 
 
 def _records(batch: Any) -> int:
