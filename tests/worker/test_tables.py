@@ -161,6 +161,18 @@ def test_counting_looks_at_memory(make: Callable[[Iterable[int]], Iterable[int]]
     assert sorted(pair for pairs in spilled.pairs for pair in pairs) == [(key, 1) for key in range(50_000)]
 
 
+@pytest.mark.parametrize("name", [*MAKERS, "list"])
+def test_adding_looks_at_memory(name: str) -> None:
+    """So does one call of `add`, which may be all that a record yields."""
+    make = MAKERS[name][0] if name in MAKERS else ListTable
+    spilled = Spilled()
+    table = make(budget([True] * 50_000), spilled)
+    table.add((key, 1) for key in range(50_000))
+    assert max(map(len, spilled.pairs)) < 20_000
+    spilled(table)
+    assert sorted(key for pairs in spilled.pairs for key, _ in pairs) == list(range(50_000))
+
+
 @given(calls=CALLS, full=FULL)
 def test_lists_equal_a_dict(calls: list[list[tuple[Any, int]]], full: list[bool]) -> None:
     """A table of lists loses no value, and keeps a key's values in their order."""
