@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,24 @@ def test_json(layout: str, skewed: bool, tmp_path: Path, capsys: pytest.CaptureF
     assert told["metrics"]["bytes_shuffled"] > 3_000_000
     assert told["shuffle_requests"]["put"] >= told["rounds"][1]["tasks"]
     assert float(told["price"]) > 0
+
+
+def test_price(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is of the tasks' seconds times their memory, their number, and their requests, but for those to Redis."""
+    seconds, requests = 1_000_000, {"put": 1_000, "redis_pipelines": 10**9}
+    result = driver.Driver.run
+
+    def run_long(*arguments: Any, **options: Any) -> Any:
+        found = result(*arguments, **options)
+        found.rounds = tuple(
+            dataclasses.replace(one, task_seconds=seconds, attempts=10**6, requests=requests) for one in found.rounds
+        )
+        return found
+
+    monkeypatch.setattr(driver.Driver, "run", run_long)
+    assert run([*ARGUMENTS, "--memory", "1GB", "--json"]) == 0
+    each = 16.6667 + 0.2 + 0.005
+    assert float(json.loads(capsys.readouterr().out)["price"]) == pytest.approx(3 * each)
 
 
 @pytest.mark.parametrize(
