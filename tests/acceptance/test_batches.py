@@ -222,14 +222,17 @@ def test_maps_alone(driver: Driver, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("job", [jobs.words, jobs.words_folded], ids=["combined", "folded"])
-def test_the_sample_counts_nothing(driver: Driver, tmp_path: Path, job: AnyJob) -> None:
+def test_the_sample_counts_nothing(tmp_path: Path, job: AnyJob) -> None:
     """What a mapper counts for the sample is not in the counters, nor are the records it read there."""
-    (tmp_path / "in").write_text("".join(f"{number % 50} {number % 7}\n" for number in range(2_000)))
-    result = driver.run(dataclasses.replace(job, order="sorted"), tmp_path / "in", partitions=3)
-    assert [one.kind for one in result.rounds] == ["sample", "map", "reduce"]
-    assert result.rounds[0].records_in > 0
-    assert (result.counters["lines"], result.metrics["records_in"]) == (2_000, 2_000)
-    assert [key for key, _ in result] == sorted(map(str, range(50)))
+    lines = 60_000
+    (tmp_path / "in").write_text("".join(f"{number % 50} {number % 7}\n" for number in range(lines)))
+    job = dataclasses.replace(job, order="sorted", partitioner=ByRange(sample=10))
+    with Driver(executor="inline", storage=tmp_path / "storage", workers=2) as driver:
+        result = driver.run(job, tmp_path / "in", partitions=3)
+        assert [one.kind for one in result.rounds] == ["sample", "map", "reduce"]
+        assert 0 < result.rounds[0].records_in < lines
+        assert (result.counters["lines"], result.metrics["records_in"]) == (lines, lines)
+        assert [key for key, _ in result] == sorted(map(str, range(50)))
 
 
 def test_sorted_words(driver: Driver, tmp_path: Path) -> None:
