@@ -122,7 +122,7 @@ class LocalExecutor(Executor):
     def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
         with self._changed:
             self._waiting.extend((payload, ended) for payload in payloads)
-            self._grow(len(self._waiting))
+            self._grow(len(self._waiting) + len(self._running))
             self._changed.notify_all()
 
     def settled(self, attempts: Iterable[AttemptId]) -> None:

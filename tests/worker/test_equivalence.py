@@ -122,6 +122,19 @@ def test_values_need_not_be_read(splits: list[list[tuple[Any, int]]], full: list
     )
 
 
+@pytest.mark.parametrize("name", JOBS)
+def test_few_keys_that_grow(name: str) -> None:
+    """Memory is looked at where no key is new too: what is made of a key's values may grow."""
+    combiner, reducer, expected = JOBS[name]
+    splits = [[("a", n), ("b", -n)] for n in range(20)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory([True] * 100_000))
+        laid = Laid(splits, combiner=combiner, reducer=reducer, partitions=1)
+        pairs = laid.run()
+    assert ordered(pairs) == ordered((key, expected(values)) for key, values in groups_of(splits).items())
+    assert laid.commit(1).metrics["spilled"] > 0
+
+
 class AsTheyCome(Reducer):
     """Every value, in the order in which they come."""
 
