@@ -213,7 +213,7 @@ def test_answers(script: Script) -> None:
 @pytest.mark.parametrize(
     ("kind", "message", "told"),
     [
-        ("AttemptLost", "error: StoreError: no", "error: StoreError: no"),
+        ("AttemptLost", "StoreError: no", "StoreError: no"),
         ("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 3.00 seconds", "timed out: "),
         ("", "2026-01-01 Task timed out after 3.00 seconds", "timed out: "),
         (
