@@ -131,6 +131,9 @@ def test_code_that_somebody_replaced(cloud: Cloud) -> None:
     cloud.client("lambda").update_function_code(FunctionName=cloud.name, ZipFile=other.getvalue())
     code, output, _ = cloud.cli("status", "--name", cloud.name)
     assert (code, "Function: code: " in output) == (1, True)
+    cloud.client("lambda").update_function_configuration(FunctionName=cloud.name, MemorySize=256)
+    code, output, _ = cloud.cli("status", "--name", cloud.name)
+    assert (code, "Function: memory: 1769 -> 256; code: " in output) == (1, True), output
 
 
 # Statements of the role that a job with libraries cannot do without; and those that Lambda itself uses, or that
