@@ -352,7 +352,7 @@ def compare(
     """Compare shuffle stores: time, requests, their price, and what a plain client gets.
 
     A folder is compared always. Parts are words (a word count), shuffle (a shuffle without a job), roofline (beside
-    the client library alone), pipelining (Redis), layout and clients (S3).
+    the client library alone), pipelining and memory (Redis), layout and clients (S3).
     """
     from benchmarks.compare import run as compare_
     from benchmarks.compare.page import page_section

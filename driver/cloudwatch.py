@@ -16,6 +16,8 @@ from mapreduce.objectstore import Access
 _END = "REPORT RequestId"
 # Lines of one attempt that are fetched, at most.
 _MOST = 10_000
+# Answers without a line, one after the other, that tell the end; the service gives such where lines follow, too.
+_EMPTY = 5
 
 
 class Printed(NamedTuple):
@@ -89,7 +91,7 @@ def _lines(client: Any, group: str, start: dict[str, Any]) -> Iterator[dict[str,
     """What was printed in an invocation, from its start line on."""
     more: dict[str, str] = {}
     begun = False
-    left = _MOST
+    left, empty = _MOST, 0
     while left > 0:
         page = client.get_log_events(
             logGroupName=group,
@@ -107,6 +109,7 @@ def _lines(client: Any, group: str, start: dict[str, Any]) -> Iterator[dict[str,
             if not event["message"].startswith("END RequestId"):
                 yield event
             left -= 1
-        if not page["events"] or page["nextForwardToken"] == more.get("nextToken"):
+        empty = 0 if page["events"] else empty + 1
+        if empty == _EMPTY or page["nextForwardToken"] == more.get("nextToken"):
             return
         more = {"nextToken": page["nextForwardToken"]}

@@ -66,7 +66,8 @@ def report(runs: Sequence[RoundRun], asked: Requests, *, size: int, memory: int,
 
 def discard(shuffle: ShuffleStore, runs: Sequence[RoundRun]) -> None:
     """Delete what attempts wrote to the shuffle store."""
-    shuffle.discard(commit.receipt for run in runs for commit in run.commits.values() if commit.receipt is not None)
+    commits = (commit for run in runs for commit in (*run.commits.values(), *run.withdrawn))
+    shuffle.discard(commit.receipt for commit in commits if commit.receipt is not None)
     shuffle.sweep(attempt for run in runs for attempt in run.started)
 
 

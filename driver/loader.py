@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from mapreduce.errors import CodeError, ConfigError, MapReduceError
 from mapreduce.job import Job
@@ -34,9 +34,24 @@ def load_job(place: str) -> AnyJob | Sequence[AnyJob]:
         return _named(path, name, vars(module), jobs)
     distinct = list({id(job): job for job in jobs.values()}.values())
     if len(distinct) != 1:
-        found = f"holds {len(distinct)} jobs: say which, {path}:NAME with NAME one of {', '.join(jobs)}"
-        raise ConfigError(f"{path} {found if jobs else 'holds no Job; make one at its top level: job = Job(...)'}")
+        raise ConfigError(f"{path} {_how_many(path, len(distinct), [*jobs, *_chains(vars(module))])}")
     return distinct[0]
+
+
+def _how_many(path: str, distinct: int, names: Sequence[str]) -> str:
+    """What to do where a file holds not one job, but several, or chains alone, of these names, or nothing."""
+    if not names:
+        return "holds no Job; make one at its top level: job = Job(...)"
+    what = f"{distinct} jobs: say which" if distinct else "lists of Jobs alone: say which is to run"
+    return f"holds {what}, {path}:NAME with NAME one of {', '.join(names)}"
+
+
+def _chains(names: dict[str, Any]) -> list[str]:
+    return [name for name, value in names.items() if _is_chain(value)]
+
+
+def _is_chain(value: object) -> TypeGuard[Sequence[AnyJob]]:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Job) for one in value)
 
 
 def _cut(place: str) -> tuple[str, str]:
@@ -48,9 +63,10 @@ def _named(path: str, name: str, names: dict[str, Any], jobs: dict[str, AnyJob])
     value = names.get(name)
     if isinstance(value, Job):
         return value
-    if isinstance(value, list | tuple) and value and all(isinstance(one, Job) for one in value):
+    if _is_chain(value):
         return value
-    raise ConfigError(f"{path} has no Job, or list of Jobs, {name!r}; it has {', '.join(jobs) or 'none'}")
+    known = [*jobs, *_chains(names)]
+    raise ConfigError(f"{path} has no Job, or list of Jobs, {name!r}; it has {', '.join(known) or 'none'}")
 
 
 def _execute(path: str) -> Any:

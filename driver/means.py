@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from driver.course import Course
 from driver.events import Callback, Event, JobStarted, Warned
@@ -15,6 +17,7 @@ from driver.pulse import Pulse
 from driver.round import ATTEMPTS
 from driver.settings import Settings
 from driver.shipping import Shipping
+from mapreduce.errors import StoreError, UnreachableStore
 from mapreduce.objectstore import open_store
 from mapreduce.seal import Seal
 from mapreduce.sizes import format_size
@@ -83,11 +86,18 @@ class Means:
             shuffles: whether the shuffle store will be used.
         """
         self._check_memory()
-        self.storage.check()
+        self.check_storage()
         within = self.shuffle.url.startswith(f"{self.storage.url}/") and self.storage.free() is None
         if shuffles and not within:
-            for text in self.shuffle.check(size):
+            with _named("shuffle"):
+                warnings = self.shuffle.check(size)
+            for text in warnings:
                 self.warn(text)
+
+    def check_storage(self) -> None:
+        """Find out whether the storage can be used, now."""
+        with _named("storage"):
+            self.storage.check()
 
     @property
     def memory(self) -> int:
@@ -107,14 +117,15 @@ class Means:
 
     def open_output(self, url: str) -> None:
         """Have the output folder, which is empty, or may be overwritten."""
-        self.output = OutputFolder(
-            url,
-            self.job,
-            overwrite=self.settings.overwrite,
-            access=self.access,
-            patient=lambda store: PatientStore(store, self._patience),
-            first=self.earlier * ATTEMPTS,
-        )
+        with _named("output"):
+            self.output = OutputFolder(
+                url,
+                self.job,
+                overwrite=self.settings.overwrite,
+                access=self.access,
+                patient=lambda store: PatientStore(store, self._patience),
+                first=self.earlier * ATTEMPTS,
+            )
 
     def open_notebook(self, title: str, output: str | None) -> None:
         """Have a notebook, so that another driver can go on where this one may end."""
@@ -141,3 +152,13 @@ class Means:
                 resumed=bool(self.earlier),
             )
         )
+
+
+@contextmanager
+def _named(setting: str) -> Iterator[None]:
+    """Has errors of a store say which setting names it."""
+    try:
+        yield
+    except StoreError as error:
+        kind = UnreachableStore if isinstance(error, UnreachableStore) else StoreError
+        raise kind(f"{setting}: {error}") from error

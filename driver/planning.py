@@ -91,7 +91,7 @@ def take_up(means: Means) -> Course:
         JobError: it cannot be resumed; the message says why, and what to do.
     """
     course = known_course(means.notebook.fields)
-    means.inner.check()
+    means.check_storage()
     if asked := cancellation(means.inner, means.job):
         raise JobCancelled(
             f"job {means.job} was cancelled by {asked}: run it again; `mapreduce clean` removes what it left"

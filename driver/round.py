@@ -73,6 +73,7 @@ class RoundRun:
         self.number = number
         self.kind = kind
         self.commits: dict[int, Commit] = {}
+        self.withdrawn: list[Commit] = []  # those of which data was lost
         self.started: list[AttemptId] = []
         self.plans = 0
         self.seconds = 0.0
@@ -136,8 +137,7 @@ class RoundRun:
                 attempt = AttemptId(self._job, self.number, task, self.commits[task].attempt)
                 raise self._error(attempt, Failure(kind="LostBlocks", reason="what it wrote to the shuffle was lost"))
         self._storage.delete([done_key(self._job, self.number, task) for task in tasks])
-        for task in tasks:
-            del self.commits[task]
+        self.withdrawn += [self.commits.pop(task) for task in tasks]
         return self._complete(tasks)
 
     def _write(self, rows: Sequence[Any]) -> None:

@@ -157,6 +157,8 @@ class JobRun:
     def _delete(self, *, failed: bool) -> None:
         """Delete what this run wrote and nobody needs any more, by the names it is known to have written."""
         means = self._means
+        if not (means.written or self._rounds or means.earlier):
+            return  # and a store that cannot be reached is not asked once more
         # The last round's blocks are the result's, until it is closed.
         last = self._rounds[-1].commits.values() if self._rounds and not failed and means.output is None else ()
         kept = {commit.part.key for commit in last if commit.part is not None}

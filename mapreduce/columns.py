@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 
 def encode_column(values: Sequence[Any]) -> Column:
-    """Encode a list, tuple, or array of NumPy or pyarrow; whatever cannot be pickled raises what pickle raises."""
+    """Encode a list, tuple, or array of NumPy or pyarrow; what cannot be pickled raises TypeError."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(values, numpy.ndarray):
         return _encode_array(values)
@@ -162,8 +162,23 @@ def _encode_pickle(values: Sequence[Any]) -> Column:
         import cloudpickle
 
         buffers.clear()
-        data = cloudpickle.dumps(values, protocol=5, buffer_callback=keep_in_band)
+        try:
+            data = cloudpickle.dumps(values, protocol=5, buffer_callback=keep_in_band)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise TypeError(f"{_culprit(values)} cannot be sent on, since it cannot be pickled: {error}") from error
     return Column("p", None, [data, *buffers])
+
+
+def _culprit(values: list[Any]) -> str:
+    """Which of `values` cannot be pickled, by its type."""
+    import cloudpickle
+
+    for value in values:
+        try:
+            cloudpickle.dumps(value, protocol=5)
+        except Exception:
+            return f"a yielded {type(value).__module__}.{type(value).__qualname__}"
+    return "what was yielded"
 
 
 def _decode_pickle(_detail: None, buffers: list[Buffer], _count: int) -> list[Any]:

@@ -33,4 +33,6 @@ def open_shuffle(url: str, access: Access | None = None, spare: ObjectStore | No
         if cls is not None:
             store: ShuffleStore = cls.connect(url, access or Access(), spare)
             return store
+        if objectstores.find_class(scheme, {}, objectstores.ENTRY_POINTS) is None:
+            raise objectstores.unserved(url, "shuffle", {*objectstores.STORES, *_STORES})
     return ObjectShuffle(open_store(url, "shuffle", access))

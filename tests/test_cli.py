@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,18 @@ def test_overwrite(cli: Cli) -> None:
         (["run", "jobs.py:good", "in.txt", "--storage", "ftp://b"], "storage: no store serves 'ftp://b'"),
         (["run", "jobs.py:good", "in.txt", "--output", "."], "holds the input"),
         (["run", "jobs.py:good", "in.txt", "--output", "in.txt/x"], "cannot be written"),
+        (
+            ["run", "jobs.py:good", "in.txt", "--storage", "in.txt/x"],
+            "in.txt/x cannot be written: Not a directory; choose",
+        ),
+        (
+            ["run", "jobs.py:good", "in.txt", "--shuffle", "in.txt/x"],
+            "in.txt/x cannot be written: Not a directory; choose",
+        ),
+        (
+            ["run", "jobs.py:good", "in.txt", "--shuffle", "x://y"],
+            "no store serves 'x://y'; known are a folder's path and",
+        ),
         (["run", "jobs.py:bad", "in.txt"], "failed: LookupError: no c, please ("),
     ],
 )
@@ -231,6 +244,17 @@ def test_errors(cli: Cli, arguments: list[str], message: str) -> None:
     last = errors.splitlines()[-1]
     assert last.startswith("Error: ")
     assert message in last
+    assert "Traceback" not in errors
+
+
+def test_output_that_cannot_be_written(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs that find no room are no success; the system's reason is told in a sentence."""
+    with suppress(OSError), Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code, _, errors = cli.run("good")
+    assert code == 1
+    assert errors.splitlines()[-1].startswith("Error: ")
+    assert "No space left on device" in errors
     assert "Traceback" not in errors
 
 

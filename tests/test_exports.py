@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -50,6 +52,29 @@ def test_all_errors_are_exported() -> None:
         assert getattr(mapreduce, name) is getattr(mapreduce.errors, name)
         assert issubclass(getattr(mapreduce, name), mapreduce.MapReduceError)
         assert name in (mapreduce.errors.__doc__ or "")
+
+
+def test_imports_point_one_way() -> None:
+    """No package imports one that stands behind it here, inside functions either."""
+    packages = ["mapreduce", "shuffle", "worker", "driver", "benchmarks"]
+    home = Path(mapreduce.__file__).parents[1]
+    for place, package in enumerate(packages):
+        files = list((home / package).rglob("*.py"))
+        assert len(files) > 1
+        for file in files:
+            wrong = imported(file) & set(packages[place + 1 :])
+            assert not wrong, f"{file} imports {wrong}"
+
+
+def imported(file: Path) -> set[str]:
+    """The packages that a source file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 @pytest.mark.process

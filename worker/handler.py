@@ -123,7 +123,7 @@ class _Sandbox:
             _write_down(payload, death)
             return "failed"
         if answer.startswith("error"):
-            raise AttemptLost(answer)
+            raise AttemptLost(answer.removeprefix("error: "))
         return answer
 
     def start(self, calls: dict[str, Any], context: Any) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.compare.clients import Cost
+from benchmarks.compare.footprint import Footprint
 from benchmarks.compare.layout import Layouts
 from benchmarks.compare.pipelining import Pipelining
 from benchmarks.compare.places import Place
@@ -17,7 +18,7 @@ from benchmarks.compare.words import Count
 from benchmarks.compare.workload import Exchange
 
 #: What can be measured, in this order.
-PARTS = ("words", "shuffle", "roofline", "pipelining", "layout", "clients")
+PARTS = ("words", "shuffle", "roofline", "pipelining", "memory", "layout", "clients")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,7 @@ class Row:
         dollars: list price of one such shuffle's requests, where requests have a price.
         roofline: by size of blocks.
         pipelining: of Redis, one for each run.
+        footprints: of Redis' clients, one for each run.
         layouts: of S3.
         costs: of S3's clients, those of each run.
     """
@@ -99,6 +101,7 @@ class Row:
     dollars: float | None = None
     roofline: list[Roof] = field(default_factory=list)
     pipelining: list[Pipelining] = field(default_factory=list)
+    footprints: list[Footprint] = field(default_factory=list)
     layouts: list[Layouts] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
 
@@ -109,7 +112,7 @@ class Row:
 
     def differences(self) -> list[str]:
         """Every result that is wrong."""
-        checked: list[Any] = [*self.words, *self.exchanges, *self.pipelining]
+        checked: list[Any] = [*self.words, *self.exchanges, *self.pipelining, *self.footprints]
         checked += [run for roof in self.roofline for run in roof.runs]
         checked += [one for both in self.layouts for one in (both.per_map, both.merged, both.per_pair)]
         return [one.difference for one in checked if one.difference]

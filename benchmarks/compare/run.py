@@ -12,6 +12,7 @@ from typing import Self
 
 from benchmarks.compare.clients import costs, counts_of
 from benchmarks.compare.crew import Crew
+from benchmarks.compare.footprint import footprint
 from benchmarks.compare.layout import layouts
 from benchmarks.compare.pipelining import pipelining
 from benchmarks.compare.places import ABSENT, Place, named_place
@@ -128,7 +129,7 @@ class _Entrant:
         self._parts: dict[str, Callable[[int], None]] = {"words": self._words, "shuffle": self._shuffle}
         self._parts["roofline"] = self._roofline
         if place.kind == "redis":
-            self._parts["pipelining"] = self._pipelining
+            self._parts |= {"pipelining": self._pipelining, "memory": self._footprint}
         if place.kind == "s3":
             self._parts |= {"layout": self._layout, "clients": self._clients}
 
@@ -173,6 +174,9 @@ class _Entrant:
 
     def _pipelining(self, _: int) -> None:
         self.row.pipelining.append(pipelining(self._place))
+
+    def _footprint(self, _: int) -> None:
+        self.row.footprints.append(footprint(self._place, size=self._way.size))
 
     def _layout(self, _: int) -> None:
         way = self._way

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.compare import layout, pipelining, roofline
+from benchmarks.compare import footprint, layout, pipelining, roofline
 from benchmarks.compare.clients import Cost
 from benchmarks.compare.prices import FREE
 from benchmarks.compare.report import Report, Roof, Row, median, percentile
@@ -25,7 +25,8 @@ def sheets(report: Report) -> list[Sheet]:
 
 def figures(report: Report) -> list[Sheet]:
     """The tables of figures."""
-    return [sheet for make in (_words, _shuffle, _roofline, _pipelining, _layouts, _clients) for sheet in make(report)]
+    makers = (_words, _shuffle, _roofline, _pipelining, _footprints, _layouts, _clients)
+    return [sheet for make in makers for sheet in make(report)]
 
 
 def _words(report: Report) -> Iterator[Sheet]:
@@ -145,6 +146,30 @@ def _pipelining(report: Report) -> Iterator[Sheet]:
             )
         met = min(median(runs, lambda one: one.times), median(runs, lambda one: one.store_times)) >= pipelining.TARGET
         sheet.notes.append(f"the target, {pipelining.TARGET:g} times, is {'met' if met else 'missed'}")
+        yield sheet
+
+
+def _footprints(report: Report) -> Iterator[Sheet]:
+    for row in report.rows:
+        if not row.footprints:
+            continue
+        runs = row.footprints
+        sheet = Sheet(
+            f"{row.name}: memory of a client that holds {format_size(runs[0].size)} in values of"
+            f" {_binary(footprint.PIECE)}, {_run(report)}",
+            ("", "times\nthe bytes", "least-most"),
+        )
+        for phase in PHASES:
+            for name, times in (
+                ("pipelines", [one.alone[phase] for one in runs]),
+                ("shuffle store", [one.store[phase] for one in runs]),
+            ):
+                sheet.rows.append((f"{phase}, {name}", f"{statistics.median(times):.2f}", spread(times)))
+        most = max(statistics.median([one.store[phase] for one in runs]) for phase in PHASES)
+        sheet.notes += [
+            "The peak of a process's resident memory, beyond that of one with a single value.",
+            f"the target, {footprint.TARGET:g} times at most, is {'met' if most <= footprint.TARGET else 'missed'}",
+        ]
         yield sheet
 
 

@@ -36,6 +36,7 @@ class State(NamedTuple):
     reason: str
     outputs: dict[str, str]
     parameters: frozenset[str]
+    ours: bool
 
     @property
     def stands(self) -> bool:
@@ -60,8 +61,17 @@ class Stack:
         self._pause = pause
 
     def state(self) -> State | None:
-        """What it says of itself; None where there is no such stack."""
-        return self._state(self.name)
+        """What it says of itself; None where there is no such stack.
+
+        Raises:
+            DeployError: somebody else has made a stack of that name.
+        """
+        state = self._state(self.name)
+        if state is not None and not state.ours:
+            raise DeployError(
+                f"the stack {self.name} was not made by `mapreduce deploy`, and is left as it is: choose another --name"
+            )
+        return state
 
     def template(self) -> dict[str, Any]:
         """The template that it was made of last."""
@@ -192,7 +202,10 @@ class Stack:
             raise
         outputs = {one["OutputKey"]: one["OutputValue"] for one in told.get("Outputs", ())}
         parameters = frozenset(one["ParameterKey"] for one in told.get("Parameters", ()))
-        return State(told["StackId"], told["StackStatus"], told.get("StackStatusReason", ""), outputs, parameters)
+        status = told["StackStatus"]
+        # A stack of which there is nothing but a change set has no tags yet.
+        ours = status == "REVIEW_IN_PROGRESS" or any(one["Key"] == TAG for one in told.get("Tags", ()))
+        return State(told["StackId"], status, told.get("StackStatusReason", ""), outputs, parameters, ours)
 
     def _looks(self) -> Iterator[None]:
         """Once for each look at something that is to end, with pauses between."""

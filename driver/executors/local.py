@@ -71,7 +71,7 @@ class _Process:
             self.ended = True
             return self._died()
         text = answer.decode()
-        return text if text.startswith("error") else ""
+        return text.removeprefix("error: ") if text.startswith("error") else ""
 
     def kill(self) -> None:
         """End the process and all that it started."""
@@ -122,7 +122,7 @@ class LocalExecutor(Executor):
     def start(self, payloads: Iterable[Payload], ended: Ended) -> None:
         with self._changed:
             self._waiting.extend((payload, ended) for payload in payloads)
-            self._grow(len(self._waiting))
+            self._grow(len(self._waiting) + len(self._running))
             self._changed.notify_all()
 
     def settled(self, attempts: Iterable[AttemptId]) -> None:

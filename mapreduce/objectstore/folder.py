@@ -182,6 +182,31 @@ class FolderStore(ObjectStore):
         self.requests.add("move")
         self._prune(os.path.dirname(old))
 
+    def check(self) -> None:
+        folder = self.root
+        while not os.path.lexists(folder):  # the folder would be made there
+            folder = os.path.dirname(folder)
+        probe = os.path.join(folder, f".tmp-probe-{_token}-{os.getpid()}-{next(_serial)}")
+        try:
+            with _NewFile(f"{probe}-0", probe) as file:
+                try:
+                    self._check_links(file.path, probe)
+                finally:
+                    os.unlink(file.path)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StoreError(f"the folder {self.root} cannot be written: {reason}; choose another") from error
+
+    def _check_links(self, path: str, probe: str) -> None:
+        try:
+            os.link(path, probe)
+        except OSError as error:
+            raise StoreError(
+                f"the folder {self.root} does not allow hard links ({error.strerror or error}), without which tasks"
+                " could be committed twice: choose one of another file system"
+            ) from error
+        os.unlink(probe)
+
     def sweep(self, prefix: str) -> None:
         folder = os.path.join(self.root, *filter(None, prefix.split("/")))
         for parent, _, names in os.walk(folder, topdown=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,10 +37,15 @@ def open_store(url: str | os.PathLike[str], setting: str = "storage", access: Ac
     scheme, place = split_url(text)
     cls = find_class(scheme, STORES, ENTRY_POINTS)
     if cls is None:
-        known = ", ".join(f"{name}://" for name in sorted(STORES))
-        raise ConfigError(f"{setting}: no store serves {shown_url(text)!r}; known are a folder's path and {known}")
+        raise unserved(text, setting, STORES)
     store: ObjectStore = cls.connect(place, access or Access())
     return store
+
+
+def unserved(url: str, setting: str, known: Iterable[str]) -> ConfigError:
+    """The error for a URL that no store serves: `setting` names it there, and `known` are the schemes that one has."""
+    schemes = ", ".join(f"{name}://" for name in sorted(known))
+    return ConfigError(f"{setting}: no store serves {shown_url(url)!r}; known are a folder's path and {schemes}")
 
 
 def find_class(scheme: str, known: dict[str, str], group: str) -> Any:

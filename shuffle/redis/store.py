@@ -1,6 +1,6 @@
 """A shuffle store in Redis.
 
-A piece lies in chunks of at most about a megabyte, each a value of its own, so that it spreads over the
+A piece lies in chunks of at most about two megabytes, each a value of its own, so that it spreads over the
 nodes: `mapreduce:<job>/<round>/<task>.<attempt>/<number>`. The key without the number has how many there
 are, for a sweep. Every key expires. What a node has no room for goes to the object store, if it may.
 """

@@ -9,13 +9,17 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 import mapreduce
 
-pytest.register_assert_rewrite("tests.acceptance.faults")
+if TYPE_CHECKING:
+    from tests.acceptance.cloud import Cloud
+
+pytest.register_assert_rewrite("tests.acceptance.faults", "tests.acceptance.cloud")
 
 
 @pytest.fixture
@@ -108,3 +112,12 @@ class Python:
 def python(tmp_path: Path) -> Python:
     """Starts Python programs."""
     return Python(tmp_path)
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An account in which nothing is deployed yet."""
+    from tests.acceptance.cloud import account
+
+    with account(tmp_path, capsys, monkeypatch) as made:
+        yield made

@@ -21,7 +21,7 @@ from mapreduce import (
     Job,
     TaskError,
 )
-from tests.acceptance import batches
+from tests.acceptance import batches, jobs
 from tests.acceptance.batches import (
     Backwards,
     FirstByte,
@@ -116,11 +116,16 @@ def test_odd_input(driver: Driver, tmp_path: Path, records: Any) -> None:
     check_sorted(driver.run(sort_records(), tmp_path / "in", tmp_path / "out", 8), records)
 
 
-def test_sorted_input_makes_even_parts(driver: Driver, tmp_path: Path) -> None:
-    """Input that is in order already has different keys everywhere, and the sample sees that."""
+@pytest.mark.parametrize("split_size", [30_000, 1_000_000])
+def test_sorted_input_makes_even_parts(split_size: int, tmp_path: Path) -> None:
+    """Input that is in order already has different keys everywhere, and a sample of a part of it sees that."""
     records = drawn(20_000)
     write(tmp_path, records[np.lexsort(records[:, 9::-1].T)])
-    counts = check_sorted(driver.run(sort_records(), tmp_path / "in", tmp_path / "out", 6), records)
+    job = sort_records(partitioner=ByRange(sample=100))
+    with Driver(executor="inline", storage=tmp_path / "storage", split_size=split_size, workers=2) as driver:
+        result = driver.run(job, tmp_path / "in", tmp_path / "out", 6)
+    counts = check_sorted(result, records)
+    assert result.rounds[0].records_in < 20_000 / 4
     assert max(counts) <= 1.5 * 20_000 / 6
 
 
@@ -217,6 +222,20 @@ def test_maps_alone(driver: Driver, tmp_path: Path) -> None:
     assert Counter(result) == Counter((byte, 1) for byte in records[:, 0].tolist())
 
 
+@pytest.mark.parametrize("job", [jobs.words, jobs.words_folded], ids=["combined", "folded"])
+def test_the_sample_counts_nothing(tmp_path: Path, job: AnyJob) -> None:
+    """What a mapper counts for the sample is not in the counters, nor are the records it read there."""
+    lines = 60_000
+    (tmp_path / "in").write_text("".join(f"{number % 50} {number % 7}\n" for number in range(lines)))
+    job = dataclasses.replace(job, order="sorted", partitioner=ByRange(sample=10))
+    with Driver(executor="inline", storage=tmp_path / "storage", workers=2) as driver:
+        result = driver.run(job, tmp_path / "in", partitions=3)
+        assert [one.kind for one in result.rounds] == ["sample", "map", "reduce"]
+        assert 0 < result.rounds[0].records_in < lines
+        assert (result.counters["lines"], result.metrics["records_in"]) == (lines, lines)
+        assert [key for key, _ in result] == sorted(map(str, range(50)))
+
+
 def test_sorted_words(driver: Driver, tmp_path: Path) -> None:
     """Plain classes get their keys in order too, across parts of about one size."""
     lines = [f"{number * 7919 % 5003:05d} a" for number in range(5_000)]
@@ -299,13 +318,14 @@ class Bad(FirstByte):
     ("block", "message"),
     [
         (5, r"Bad.map_batch must yield Block\(keys, values\), not 5"),
+        ([1, 2, 3], r"Bad.map_batch must yield Block\(keys, values\), not \[1, 2, 3\]"),
         (([1], [1, 2]), r"Bad.map_batch yielded a block of 1 keys and 2 values"),
         ((["a"], [1]), r"are NumPy arrays, or columns of Arrow, for a reducer of arrays; not list and list"),
         ((np.array(["a"]), np.ones(1)), "keys of dtype <U1 have no stable hash"),
         ((np.ones(1), np.array([None])), "values of dtype object"),
         ((np.array([np.nan]), np.ones(1)), "a NaN cannot be a key"),
     ],
-    ids=["no block", "lengths", "lists", "text", "objects", "a NaN"],
+    ids=["no block", "a list", "lengths", "lists", "text", "objects", "a NaN"],
 )
 def test_bad_blocks(driver: Driver, tmp_path: Path, block: Any, message: str) -> None:
     """What cannot be shuffled as arrays is an error that says who yielded it."""
@@ -313,6 +333,37 @@ def test_bad_blocks(driver: Driver, tmp_path: Path, block: Any, message: str) ->
     job = dataclasses.replace(batches.first_bytes, mapper=Bad(block), combiner=None)
     with pytest.raises(TaskError, match=message):
         driver.run(job, tmp_path / "in")
+
+
+class Returning(FirstByte):
+    """Returns what it is given as its parameter."""
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def map_batch(self, batch: Any) -> Any:
+        return self.found
+
+
+@pytest.mark.parametrize("order", [None, "sorted"])
+@pytest.mark.parametrize("found", [None, Block(np.ones(1), np.ones(1)), 5], ids=["none", "a block", "a number"])
+def test_forgotten_yields(driver: Driver, tmp_path: Path, found: Any, order: Any) -> None:
+    """A method that returns what it should yield is named."""
+    write(tmp_path, drawn(5))
+    job = dataclasses.replace(batches.first_bytes, mapper=Returning(found), order=order)
+    with pytest.raises(
+        TaskError, match=r"Returning.map_batch must yield Block\(keys, values\), and it returned .*: use"
+    ):
+        driver.run(job, tmp_path / "in")
+
+
+@pytest.mark.parametrize("by", [lambda values: values[:1], len])
+def test_an_order_of_too_few(driver: Driver, tmp_path: Path, by: Any) -> None:
+    """A function that gives no array of what all values are sorted by is told what it is given."""
+    write(tmp_path, drawn(5))
+    job = dataclasses.replace(batches.first_bytes, combiner=None, sort_values=by)
+    with pytest.raises(TaskError, match=r"sort_values gave .* for an array of 5 values: of arrays, it is given all"):
+        driver.run(job, tmp_path / "in", partitions=1)
 
 
 class Mixed(FirstByte):

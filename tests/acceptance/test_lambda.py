@@ -20,7 +20,7 @@ from mapreduce import ConfigError, Job, Mapper, TaskError
 from tests.acceptance.conftest import CLI, Python, contents
 from tests.acceptance.jobs import words_plain
 from tests.driver.wheels import required, wheel
-from tests.services.functions import Functions, functions
+from tests.services.functions import NAME, Functions, functions
 from tests.services.redis_servers import RedisServer
 from tests.services.s3_servers import BUCKET, ministack, place, use
 
@@ -90,8 +90,11 @@ def test_it_gives_the_same(service: Functions, text: Path, given: str, root: str
     assert found(f"{root}/scratch") == {}
 
 
-def test_a_shuffle_through_redis(service: Functions, text: Path, given: str, root: str, tmp_path: Path) -> None:
-    """Workers find the password of Redis by its reference; it is in no event."""
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_shuffle_through_redis(
+    service: Functions, text: Path, given: str, root: str, tmp_path: Path, *, tls: bool
+) -> None:
+    """Workers find the password of Redis by its reference; it is in no event, and in no variable of the function."""
     seen: list[bytes] = []
 
     def note(event: Any) -> bool:
@@ -99,18 +102,20 @@ def test_a_shuffle_through_redis(service: Functions, text: Path, given: str, roo
         return False
 
     service.service.faults.add(Fault(do="throttle", when=note))
-    server = RedisServer(password="open sesame")
+    server = RedisServer(password="open sesame", tls=tls)
     try:
         ministack().client("ssm", ministack().root).put_parameter(
             Name="/mapreduce/redis", Value="open sesame", Type="SecureString", Overwrite=True
         )
-        settings = {"shuffle": server.url, "redis_secret": "ssm:/mapreduce/redis"}
+        settings = {"shuffle": server.tls_url if tls else server.url, "redis_secret": "ssm:/mapreduce/redis"}
         assert there(given, root, workers=4, **settings) == here(text, tmp_path / "out")
         assert server.client().dbsize() == 0
+        assert server.client().info("commandstats")["cmdstat_set"]["calls"] > 0
     finally:
         server.kill()
     assert seen
     assert not any(b"sesame" in event for event in seen)
+    assert "sesame" not in repr(service.client.get_function_configuration(FunctionName=NAME))
 
 
 def of_task(task: int) -> Callable[[Any], bool]:

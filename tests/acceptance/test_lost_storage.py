@@ -93,7 +93,7 @@ class Outage:
 
 def test_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever in the job the network is lost, driver and attempts go on when it is back."""
-    monkeypatch.setattr("mapreduce.objectstore.s3._RETRIES", 0)
+    monkeypatch.setattr("mapreduce.objectstore.s3.clients.RETRIES", 0)
     counting = Outage(0, 0)
     started: list[int] = []
 
@@ -119,7 +119,7 @@ def test_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_patience_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that stays lost ends the run, not the job: it is resumed when the network is back."""
-    monkeypatch.setattr("mapreduce.objectstore.s3._RETRIES", 0)
+    monkeypatch.setattr("mapreduce.objectstore.s3.clients.RETRIES", 0)
 
     def unplug(event: Event) -> None:
         if isinstance(event, TaskEnded) and (event.round, event.done) == (1, 1):

@@ -91,6 +91,33 @@ def test_lost_keys_are_made_again(keys: Keys, text: Path, tmp_path: Path) -> Non
     assert keys.names() == set()
 
 
+@pytest.mark.slow
+def test_a_node_that_is_lost(text: Path, tmp_path: Path) -> None:
+    """When a node dies between the rounds and comes back empty, what lay there is made again, and no less comes out."""
+    servers = [RedisServer() for _ in range(3)]
+    lost: list[RedisServer] = []
+
+    def lose(event: Event) -> None:
+        if isinstance(event, RoundEnded) and not lost:
+            lost.append(servers[1])
+            servers[1].kill()
+            servers[1] = RedisServer(port=servers[1].port)
+
+    url = redis_servers.sharded_url(servers)
+    try:
+        with Driver(
+            executor="inline", storage=tmp_path / "storage", split_size=1_000, shuffle=url, callbacks=[lose]
+        ) as driver:
+            result = driver.run(words_plain, text, tmp_path / "redis", partitions=3)
+        assert Keys(server.client() for server in servers).names() == set()
+    finally:
+        for server in servers:
+            server.kill()
+    assert lost
+    assert result.rounds[0].attempts > result.rounds[0].tasks
+    assert contents(tmp_path / "redis") == run(text, tmp_path / "folder", split_size=1_000)
+
+
 def test_what_does_not_fit_spills(small: RedisServer, numbers: Path, tmp_path: Path) -> None:
     """A job that is too large for Redis is done all the same, and leaves nothing anywhere."""
     expected = run(numbers, tmp_path / "folder", split_size=200_000)

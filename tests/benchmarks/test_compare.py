@@ -212,6 +212,7 @@ def test_local_services(text: list[str], kept: Path, tmp_path: Path, monkeypatch
     assert (both["per_map"]["requests"]["put"], both["per_pair"]["requests"]["put"]) == (5, 25)
     assert {cost["client"] for cost in s3["costs"]} >= {"obstore", "boto3"}
     assert [one["difference"] for one in redis["pipelining"]] == [""]
+    assert [one["difference"] for one in redis["footprints"]] == [""]
     assert list(temporary.iterdir()) == []
     assert not [
         process for process in psutil.process_iter() if process.pid not in before and str(tmp_path) in _seen(process)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmarks.compare import picture
 from benchmarks.compare.clients import Cost
+from benchmarks.compare.footprint import Footprint
 from benchmarks.compare.layout import Layouts
 from benchmarks.compare.pipelining import Pipelining
 from benchmarks.compare.report import Report, Roof, Row, Way, percentile, problems
@@ -80,6 +81,10 @@ def report() -> Report:
     ]
     redis = row("Redis", "redis")
     redis.warnings = ["it may be full"]
+    redis.footprints = [
+        Footprint(size=64 << 20, store={"write": 1.0, "read": read}, alone={"write": 2, "read": 1}, difference="")
+        for read in (1.1, 1.5, 1.4)
+    ]
     redis.pipelining = [Pipelining(values=4096, single=3.0, pipelined=0.3, store=0.75, difference="")]
     return Report(
         machine={"processors": 2},
@@ -98,11 +103,12 @@ def test_tables(report: Report) -> None:
         "Shuffle of 64.0 MB, 16 map tasks x 16 partitions, 2 workers, medians of 3 runs",
         *(f"{name}: shuffles beside the client library alone, medians of 3 runs" for name in ("folder", "S3", "Redis")),
         "Redis: 4,096 values of 1.0 KB written and read by one process, medians of 3 runs",
+        "Redis: memory of a client that holds 67.1 MB in values of 1 MiB, medians of 3 runs",
         "S3: shuffle of 64.0 MB in many pieces, 20 map tasks x 20 partitions, one run",
         "S3: processor time of S3 clients, one request after the other, medians of 3 runs",
         "Stores",
     ]
-    words, shuffle, _, s3, _, pipelines, layout, clients, stores = tables.values()
+    words, shuffle, _, s3, _, pipelines, memory, layout, clients, stores = tables.values()
     assert words.head == shuffle.head == ("", "folder", "S3", "Redis")
     figures = {name: cells for name, *cells in words.rows}
     assert figures["whole job, s"] == ["2.00"] * 3
@@ -141,6 +147,13 @@ def test_tables(report: Report) -> None:
         ("shuffle store", "0.750", "10,923", "4.0", "4.0-4.0"),
     ]
     assert pipelines.notes == ["the target, 5 times, is missed"]
+    assert memory.rows == [
+        ("write, pipelines", "2.00", "2.00-2.00"),
+        ("write, shuffle store", "1.00", "1.00-1.00"),
+        ("read, pipelines", "1.00", "1.00-1.00"),
+        ("read, shuffle store", "1.40", "1.10-1.50"),
+    ]
+    assert memory.notes[-1] == "the target, 1.3 times at most, is missed"
     assert layout.rows == [
         ("map task, in two levels", "16", "256", "0.50", "1.00", "1.50", "3.00"),
         ("map task, directly", "16", "256", "1.00", "", "2.00", "3.00"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("skewed", [False, True])
 def test_json(layout: str, skewed: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Machines get one document; what is kept is sorted, and no part is much larger than others."""
-    options = ["--format", layout, "--partitions", "6", "--split-size", "40KB", *["--skewed"] * skewed]
+    options = ["--size", "3MB", "--format", layout, "--partitions", "6", "--split-size", "400KB"]
+    options += ["--skewed"] * skewed
     if layout == "teragen" and skewed:
         assert run([*ARGUMENTS, *options]) == 1
         assert "skewed" in capsys.readouterr().err
@@ -64,13 +66,32 @@ def test_json(layout: str, skewed: bool, tmp_path: Path, capsys: pytest.CaptureF
     told = json.loads(capsys.readouterr().out)
     found = validate([str(tmp_path / "out")])
     assert found.in_order
-    assert (told["records"], told["problem"]) == (found.total.records, "") == (3_000, "")
+    assert (told["records"], told["problem"]) == (found.total.records, "") == (30_000, "")
     assert told["checksum"] == f"{found.total.checksum:x}" == f"{validate([str(tmp_path / 'in')]).total.checksum:x}"
-    assert told["largest"] == max(part.records for part in found.parts.values()) / 500 <= 1.5
+    assert told["largest"] == max(part.records for part in found.parts.values()) / 5_000
+    assert 1 < told["largest"] <= 1.5
     assert [one["kind"] for one in told["rounds"]] == ["sample", "map", "reduce"]
-    assert told["metrics"]["bytes_shuffled"] > 300_000
+    assert told["metrics"]["bytes_shuffled"] > 3_000_000
     assert told["shuffle_requests"]["put"] >= told["rounds"][1]["tasks"]
     assert float(told["price"]) > 0
+
+
+def test_price(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is of the tasks' seconds times their memory, their number, and their requests, but for those to Redis."""
+    seconds, requests = 1_000_000, {"put": 1_000, "redis_pipelines": 10**9}
+    result = driver.Driver.run
+
+    def run_long(*arguments: Any, **options: Any) -> Any:
+        found = result(*arguments, **options)
+        found.rounds = tuple(
+            dataclasses.replace(one, task_seconds=seconds, attempts=10**6, requests=requests) for one in found.rounds
+        )
+        return found
+
+    monkeypatch.setattr(driver.Driver, "run", run_long)
+    assert run([*ARGUMENTS, "--memory", "1GB", "--json"]) == 0
+    each = 16.6667 + 0.2 + 0.005
+    assert float(json.loads(capsys.readouterr().out)["price"]) == pytest.approx(3 * each)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,17 @@ def hang(folder: Path) -> Callable[[Any], Any]:
     return do
 
 
+def wait(fifo: Path) -> Callable[[Any], Any]:
+    """Waits for somebody to open the other end of `fifo`, and shows beside it that it does."""
+
+    def do(record: Any) -> None:
+        (fifo.parent / "waits").touch()
+        with fifo.open("rb"):
+            pass
+
+    return do
+
+
 class TestInline(ExecutorContract):
     """In this process."""
 
@@ -178,6 +189,22 @@ class TestLocal(ExecutorContract):
         assert others.wait(4) == dict.fromkeys(range(4), "")
         assert reports.ended == []
         assert len(list(tmp_path.glob("pid-*"))) == 4
+
+    def test_cancelling_one_job_spares_the_one_beside_it(self, make: MakeExecutor, tmp_path: Path) -> None:
+        """Two jobs of one task each run beside each other, and what runs of the other goes on to its end."""
+        os.mkfifo(tmp_path / "go")
+        executor = make(2)
+        other = laid(tmp_path, [1], wait(tmp_path / "go"))
+        others = Reports(executor)
+        executor.start(payloads(other), others)
+        until((tmp_path / "waits").exists)
+        hanging = laid(tmp_path, [1], hang(tmp_path))
+        executor.start(payloads(hanging), Reports(executor))
+        pids(tmp_path, 2)
+        executor.cancel(hanging.name)
+        # Without anybody who reads, this is an error.
+        os.close(os.open(tmp_path / "go", os.O_WRONLY | os.O_NONBLOCK))
+        assert others.wait(1) == {0: ""}
 
     def test_cancelling_one_job_spares_the_next(self, make: MakeExecutor, tmp_path: Path) -> None:
         """A worker that was ended for one job's sake is not taken for dead in another's attempt."""

@@ -6,6 +6,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -194,6 +196,20 @@ class LambdaContract(ExecutorContract):
         assert len({job.part(0, number)[0][1] for number in range(20)}) == 20  # a sandbox each
         assert job.failure(0, 20).kind == "out of memory"
 
+    def test_no_more_than_the_function_may(self, make: MakeExecutor, service: Functions) -> None:
+        """Of the concurrency that is reserved for the function a tenth is left to others, however many are wanted."""
+        service.client.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=10)
+        try:
+            limits = []
+            for workers in (50, 3):
+                executor = make(workers)
+                assert isinstance(executor, LambdaExecutor)
+                executor.surroundings()
+                limits.append(executor._flights.limit)
+        finally:
+            service.client.delete_function_concurrency(FunctionName=NAME)
+        assert limits == [9, 3]
+
     def test_a_function_without_a_key(self, where: str, service: Functions) -> None:
         """A function that could not tell secrets from what is written down is refused."""
         told = service.client.get_function_configuration(FunctionName=NAME)["Environment"]["Variables"]
@@ -316,15 +332,27 @@ class TestEvents(LambdaContract):
         assert {job.part(0, task)[0][1] for task in range(3)} <= warm
 
     def test_failure_records_are_removed(self, make: MakeExecutor, where: str, service: Functions) -> None:
-        """What the service wrote of our events, secrets included, is deleted when it has been read."""
+        """What the service wrote of our events is deleted when it has been read; of others' it stays."""
+        others = f"aws/lambda/async/{NAME}/{datetime.now(UTC):%Y/%m/%d}/somebody"
+        body = json.dumps({"requestPayload": {"attempt": {"attempt": ["somebody's job", 0, 0, 0]}}})
+        ministack().client().put_object(Bucket=BUCKET, Key=others, Body=body.encode())
         service.service.faults.add(killing(0))
         job = laid(where, ["x"], die)
         ended = run(make(1), job)
         assert ended[0].startswith("its sandbox was killed")
-        client = ministack().client()
-        found = client.list_objects_v2(Bucket=BUCKET, Prefix="aws/lambda/async/").get("Contents", [])
-        records = [client.get_object(Bucket=BUCKET, Key=info["Key"])["Body"].read() for info in found]
-        assert not any(job.seal.secret.hex().encode() in record for record in records)
+        client, prefix = ministack().client(), "aws/lambda/async/"
+
+        def told_of(name: str) -> list[str]:
+            found = []
+            for key in _keys(client, prefix):
+                with suppress(client.exceptions.NoSuchKey):  # it was deleted just now
+                    if name.encode() in client.get_object(Bucket=BUCKET, Key=key)["Body"].read():
+                        found.append(key)
+            return found
+
+        until(lambda: not told_of(job.name))
+        assert told_of("somebody's job") == [others]
+        client.delete_object(Bucket=BUCKET, Key=others)
 
     def test_what_the_service_writes_down(self, where: str, service: Functions) -> None:
         """A failed event, as the service puts it into the bucket, has nothing by which readers could make code."""

@@ -126,5 +126,5 @@ def test_a_sweep_that_fails_can_be_repeated() -> None:
 
 def test_unknown_urls_are_refused() -> None:
     """The message shows the URL, names the setting and lists what is known."""
-    with pytest.raises(ConfigError, match=r"shuffle: no store serves 'ftp://host/x'; known are .*file://"):
+    with pytest.raises(ConfigError, match=r"shuffle: no store serves 'ftp://host/x'; known are .*file://.*redis://"):
         open_shuffle("ftp://host/x")

@@ -83,6 +83,38 @@ def test_many_lines(log: Log) -> None:
     assert [f"{one.text}\n" for one in printed(JOB, Wanted(), log.function, Access())] == lines
 
 
+class Hesitant:
+    """A client whose every other answer has no lines, and a token for more, as those of AWS may have."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._calls = 0
+
+    def get_paginator(self, operation: str) -> Any:
+        return self._client.get_paginator(operation)
+
+    def get_log_events(self, **arguments: Any) -> Any:
+        self._calls += 1
+        token = arguments.get("nextToken", "")
+        if self._calls % 2:
+            return {"events": [], "nextForwardToken": f"again {token}"}
+        real = token.removeprefix("again ")
+        return self._client.get_log_events(**{**arguments, "nextToken": real} if real else without(arguments))
+
+
+def without(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "nextToken"}
+
+
+def test_answers_without_lines(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no end."""
+    lines = [f"line {number}\n" for number in range(3_000)]
+    log.sandbox("one", [start("0/00001.0"), *lines])
+    client = Hesitant(ministack().client("logs", ministack().root))
+    monkeypatch.setattr("driver.cloudwatch._client", lambda access, region: client)
+    assert [f"{one.text}\n" for one in printed(JOB, Wanted(), log.function, Access())] == lines
+
+
 def test_no_log(log: Log) -> None:
     """A log that does not exist is named."""
     with pytest.raises(StoreError, match=r"cannot read the log group /aws/lambda/nobodys of CloudWatch: .*NotFound"):

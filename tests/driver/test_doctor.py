@@ -201,12 +201,10 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     """A folder that cannot be written is told as such, once, and no further look is taken."""
     (tmp_path / "file").write_text("mine")
     found = Diagnosis(storage=str(tmp_path / "file" / "storage"), shuffle="memory://well")
-    assert found.names("storage") == ["usable", "room", "write and read", "delete"]
+    assert found.names("storage") == ["usable"]
     [fault] = found.faults().values()
     assert fault.verdict == "failed"
-    assert f"cannot write {tmp_path}/file/storage/doctor-" in fault.found
-    assert "Not a directory" in fault.found
-    assert fault.remedy.startswith("see that storage names a place with room, where you may ")
+    assert fault.found == f"the folder {tmp_path}/file/storage cannot be written: Not a directory; choose another"
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -389,14 +387,14 @@ def test_lines(cli: Cli) -> None:
     ]
 
 
-def test_a_fault(cli: Cli) -> None:
+@pytest.mark.parametrize("scripted", [Damaging], indirect=True)
+def test_a_fault(cli: Cli, scripted: str) -> None:
     """A look that failed is told with what to do, and the exit code is 1."""
-    Path("file").touch()
-    code, output, errors = cli("--storage", "file/a", "--shuffle", "memory://b")
+    code, output, errors = cli("--storage", scripted, "--shuffle", "memory://b")
     assert (code, errors) == (1, "")
     [line] = [number for number, line in enumerate(output.splitlines()) if line.startswith("  failed   ")]
-    assert output.splitlines()[line].startswith("  failed   write and read: cannot write ")
-    assert output.splitlines()[line + 1].startswith("           to do: see that storage ")
+    assert output.splitlines()[line].startswith("  failed   write and read: 65536 bytes were ")
+    assert output.splitlines()[line + 1].startswith("           to do: use another store: ")
 
 
 @pytest.mark.parametrize("scripted", [ByFolder], indirect=True)

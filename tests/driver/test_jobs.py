@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -274,6 +275,21 @@ def test_clean_leaves(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found == [job]
     found = [one.leftovers.job for one in find_abandoned(settings, 0, kept=True, now=later(days=1))]
     assert found == sorted([job, kept])
+
+
+def test_clean_what_lies_elsewhere(bench: Bench) -> None:
+    """Of a job that the storage knows no more, what lies in another shuffle store goes when it is old enough."""
+    shuffle = bench.folder / "shuffle"
+    job = bench.killed(
+        lambda event: isinstance(event, TaskEnded) and (event.round, event.done) == (1, 1), shuffle=shuffle
+    )
+    shutil.rmtree(bench.storage / "jobs" / job)
+    assert list(find_abandoned(bench.settings(), 3600)) == []
+    [left] = find_abandoned(bench.settings(), 3600, now=later(days=1))
+    assert left.leftovers.job == job
+    assert any(path.is_file() for path in shuffle.rglob("*"))
+    remove(left, bench.settings())
+    assert not any(path.is_file() for path in shuffle.rglob("*"))
 
 
 def test_clean_when_resumed(bench: Bench) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from driver.executors.lambda_.reasons import reason
 from driver.executors.lambda_.service import Lost, Refused, Service
-from mapreduce import ConfigError
+from mapreduce import ConfigError, JobError
 from tests.services.s3_servers import Key, free_ports, use
 
 pytestmark = pytest.mark.process
@@ -182,6 +182,21 @@ def test_no_network(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(told) == 1
 
 
+def test_a_look_is_impatient(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants to know before a job begins is told soon: nobody watches over the wait yet."""
+    script.answers.append(Said(429, "TooManyRequestsException"))
+    clock = Clock()
+    service, _ = opened(clock)
+    with pytest.raises(JobError, match=r"f cannot be used: it could not be started for 6\d s: .* faster than"):
+        service.describe(clock.pause)
+    [port] = free_ports(1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{port}")
+    clock = Clock()
+    service, _ = opened(clock)
+    with pytest.raises(JobError, match=r"for 1\d s: AWS Lambda cannot be reached .*check the network and the setting"):
+        service.describe(clock.pause)
+
+
 def test_answers(script: Script) -> None:
     """A request gives what the function returned, or how it ended."""
     script.answers.extend(
@@ -198,7 +213,7 @@ def test_answers(script: Script) -> None:
 @pytest.mark.parametrize(
     ("kind", "message", "told"),
     [
-        ("AttemptLost", "error: StoreError: no", "error: StoreError: no"),
+        ("AttemptLost", "StoreError: no", "StoreError: no"),
         ("Sandbox.Timedout", "RequestId: 1 Error: Task timed out after 3.00 seconds", "timed out: "),
         ("", "2026-01-01 Task timed out after 3.00 seconds", "timed out: "),
         (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,3 +100,23 @@ def test_clean(storage: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "removed 1 bundles of libraries" in said[1].err
     assert "there is nothing to remove" in said[2].err
     assert list(storage.list("")) == []
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n\n", 130, 2), ("y\n", 0, 0)], ids=["no", "yes"])
+def test_clean_asks(
+    storage: FolderStore,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    left: int,
+) -> None:
+    """Without --yes it does what it is told by whoever sits there."""
+    put(storage, tmp_path, "a")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    with pytest.raises(SystemExit) as caught:
+        main(["clean", "--storage", str(tmp_path / "storage")])
+    assert caught.value.code == code
+    assert "Remove what these 0 jobs have left and 1 bundles of libraries?" in capsys.readouterr().err
+    assert len(list(storage.list(""))) == left

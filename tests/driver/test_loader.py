@@ -62,6 +62,18 @@ def test_no_job(file: Path, text: str) -> None:
         load_job(str(file))
 
 
+def test_chains(file: Path) -> None:
+    """A list of jobs has to be named, and the error says its name."""
+    file.write_text(HEAD + "both = [job('one'), job('two')]")
+    with pytest.raises(ConfigError, match=rf"holds lists of Jobs alone: say which .*{file}:NAME with NAME one of both"):
+        load_job(str(file))
+    with pytest.raises(ConfigError, match="has no Job, or list of Jobs, 'neither'; it has both"):
+        load_job(f"{file}:neither")
+    found = load_job(f"{file}:both")
+    assert isinstance(found, list)
+    assert [name(one) for one in found] == ["one", "two"]
+
+
 @pytest.mark.parametrize("wrong", ["c", "number", "mixed", "empty"])
 def test_wrong_name(file: Path, wrong: str) -> None:
     """A name of no job is an error that lists those of jobs."""

@@ -54,6 +54,13 @@ def test_sort_order_within_records() -> None:
     assert sort_order(records[:, 90:]).tolist() == sorted(range(1_000), key=keys.__getitem__)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f8"])
+def test_zeros_are_one(dtype: str) -> None:
+    """Zeros of either sign are equal, so they are one key."""
+    zeros = sortable_rows(np.array([0.0, -0.0, 0.0], dtype))
+    assert (zeros[0] == zeros).all()
+
+
 @given(keys_of_one_width(most=12))
 def test_groups(keys: list[bytes]) -> None:
     """A group begins wherever a sorted key differs from the one before it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_keys() -> None:
     assert block.keys.base is not None
     assert np.shares_memory(block.keys, block.values)
     assert block.keys.tobytes() == b"1\x002\0"
+
+
+@pytest.mark.parametrize("left", [2 << 20, (2 << 20) + 5], ids=["whole records", "a part of one"])
+def test_a_file_that_shrinks(left: int, tmp_path: Path) -> None:
+    """Fewer records than there were are never taken for all."""
+    size = 4 << 20
+    (tmp_path / "x").write_bytes(bytes(size))
+    lists = FixedInput(1024).read(Segment("x", 0, size, size), FolderStore(tmp_path), "x")
+    assert next(lists)
+    os.truncate(tmp_path / "x", left)
+    with pytest.raises(InputError, match="x became shorter while it was read"):
+        list(lists)
 
 
 def test_what_is_kept_is_not_overwritten(tmp_path: Path) -> None:

@@ -219,6 +219,7 @@ class Proxy(ThreadingTCPServer):
 
     Attributes:
         requests: what came, in order.
+        connections: how many were made.
         closing: set when the proxy closes.
     """
 
@@ -231,6 +232,7 @@ class Proxy(ThreadingTCPServer):
         self.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
         self.script: Script = lambda request: None
         self.requests: list[Request] = []
+        self.connections = 0
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -250,6 +252,7 @@ class Proxy(ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
+            self.connections += 1
             self._open.add(request)
         super().process_request(request, client_address)
 

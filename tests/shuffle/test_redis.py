@@ -5,25 +5,31 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import threading
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 from fakeredis import FakeRedis, FakeRedisConnection, FakeServer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from redis._parsers import _HiredisParser
 
 from mapreduce.columns import Buffer
 from mapreduce.objectstore import Access
 from shuffle import Piece, ShuffleStore, open_shuffle
 from shuffle.base import Partitioned
 from shuffle.redis import node, place, reading, writing
-from shuffle.redis.address import Credentials, parse_address
-from shuffle.redis.opening import open_nodes
+from shuffle.redis.address import Credentials, Host, parse_address
+from shuffle.redis.node import Node
+from shuffle.redis.opening import PATIENT, open_nodes
 from shuffle.redis.place import CHUNK, chunks_of
 from shuffle.testing import attempt, block, blocks_of, partitioned
 from tests.services import redis_servers
+from tests.services.proxy import Fault, Proxy
 from tests.services.redis_servers import PASSWORD, USER, Keys
 from tests.shuffle.big import big_block
 
@@ -164,6 +170,41 @@ def test_requests_are_few(keys: Keys) -> None:
     store.discard([receipt])
     size = receipt.size
     assert store.requests.snapshot() == {"put": 1, "get": 1, "delete": 1, "bytes_written": size, "bytes_read": size}
+    store = open_shuffle(store.url)
+    receipt = store.write(attempt(), partitioned({n: [block("x")] for n in range(2500)}))
+    assert blocks_of(store, list(receipt.pieces.values())) == [block("x")] * 2500
+    store.discard([receipt])
+    asked = store.requests.snapshot()
+    assert (asked["put"], asked["get"], asked["delete"]) == (3, 3, 3)  # a thousand at a time
+
+
+@pytest.mark.process
+def test_nodes_work_at_once() -> None:
+    """What goes to several nodes, or comes from them, goes to all at the same time."""
+    meeting = threading.Barrier(3)
+
+    def meet(data: bytes, start: int) -> bytes:
+        if start == 0:
+            meeting.wait(30)
+        return data
+
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(Proxy(server.port)) for server in redis_servers.shards()]
+        store = open_shuffle("redis://" + ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies))
+        for proxy in proxies:
+            proxy.script = lambda number: Fault(request=meet)
+        receipt = store.write(attempt(), partitioned({n: [block(f"{n}")] for n in range(90)}))
+        assert blocks_of(store, list(receipt.pieces.values())) == [block(f"{n}") for n in range(90)]
+        store.discard([receipt])
+        assert not meeting.broken
+        assert len({proxy.calls for proxy in proxies}) == 1
+
+
+def test_hiredis_parses() -> None:
+    """What nodes reply is parsed by native code."""
+    node = Node(Host("nowhere", 1), parse_address("redis://nowhere").servers, Credentials(), PATIENT)
+    connection: Any = node._pool.make_connection()
+    assert isinstance(connection._parser, _HiredisParser)
 
 
 @pytest.mark.process

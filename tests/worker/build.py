@@ -89,6 +89,7 @@ class Laid:
     Args:
         splits: records for each map task; those of the input format where one is given.
         partitions: of the shuffle; 0 for a job of maps alone.
+        order: of the job, and so is `sort_values`; nothing is sampled, so one partition alone is in order.
         others: further fields of the payloads.
     """
 
@@ -101,6 +102,8 @@ class Laid:
         reducer: Any = None,
         partitioner: Partitioner = HashPartitioner(),  # noqa: B008 - it has no state
         output_format: OutputFormat | None = None,
+        order: str | None = None,
+        sort_values: Callable[[Any], Any] | bool | None = None,
         partitions: int = 2,
         storage: str = "",
         shuffle: str = "",
@@ -113,8 +116,9 @@ class Laid:
         self.seal = Seal.fresh()
         self.partitions = partitions if reducer is not None else 0
         self.shuffle = (shuffle or self.storage.url) if self.partitions else ""
+        formats = Given(splits), output_format or PickleOutput()
         stages = Stages(
-            mapper or Pairs(), combiner, reducer, partitioner, Given(splits), output_format or PickleOutput()
+            mapper or Pairs(), combiner, reducer, partitioner, *formats, order=order, sort_values=sort_values
         )
         self.code = self.put_code(pickled(stages))
         self.bundle = self.put_code(bundle) if bundle else ""

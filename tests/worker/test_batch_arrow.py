@@ -25,10 +25,16 @@ KEYS = st.lists(st.lists(st.none() | st.text("ab\0é", max_size=3), min_size=1, 
 
 
 def sorter(full: list[bool], sort_values: Any = None) -> Sorter:
-    """One for which memory has run out at each true item, block by block; blocks of runs are as small as they get."""
+    """One for which memory has run out at each true item, when half of its room is taken; blocks are tiny."""
+    return Sorter(SEAL, spending(full), np.empty(0, np.uint8), sort_values)
+
+
+def spending(full: list[bool], most: int = 600) -> Budget:
+    """A budget by script for about `most` bytes of records, whose blocks are as small as they get."""
     budget = Budget(100_000_000, Memory(full), own_process=False)
     budget.block = budget.run_block = 64
-    return Sorter(SEAL, budget, np.empty(1 << 16, np.uint8), sort_values)
+    budget.room = 4 * most
+    return budget
 
 
 def block(keys: list[Any], values: list[Any]) -> Block:
@@ -74,15 +80,19 @@ def test_values_sorted(lists: list[list[Any]], full: list[bool]) -> None:
 def test_many_runs(runs: int) -> None:
     """More runs than are merged at once are merged in several steps, rows of many columns too."""
     random = np.random.default_rng(runs)
-    sorting = sorter([True] * runs, sort_values=lambda rows: rows.field("n"))
+    budget = spending([True] * runs)
+    sorting = Sorter(SEAL, budget, np.empty(0, np.uint8), lambda rows: rows.field("n"))
     given_rows: list[Any] = []
     for _ in range(runs):
         keys = [f"k{number}" for number in random.integers(0, 9, 30)]
         batch = pa.record_batch({"k": keys, "n": random.integers(0, 99, 30)})
         sorting.add(array_block(Block(batch["k"], batch), "a test"))
         given_rows += batch.to_pylist()
+    written = budget.spilled
     rows = [row for found in sorting.sorted() for row in found.values.to_pylist()]
     assert [(row["k"], row["n"]) for row in rows] == sorted((row["k"], row["n"]) for row in given_rows)
+    assert written > 0
+    assert (budget.spilled > written) == (runs > 32)
 
 
 def test_more_than_there_is_room_for() -> None:

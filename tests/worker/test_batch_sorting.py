@@ -21,11 +21,16 @@ from worker.budget import Budget
 SEAL = Seal(b"secret")
 
 
-def sorter(full: list[bool], sort_values: Any = None) -> Sorter:
-    """One for which memory has run out at each true item, block by block; blocks of runs are as small as they get."""
+def sorter(full: list[bool], sort_values: Any = None, size: int = 600) -> Sorter:
+    """One for which memory has run out at each true item, when half of `size` bytes are taken; blocks are tiny."""
+    return Sorter(SEAL, spending(full), np.empty(size, np.uint8), sort_values)
+
+
+def spending(full: list[bool]) -> Budget:
+    """A budget by script, whose blocks are as small as they get."""
     budget = Budget(100_000_000, Memory(full), own_process=False)
     budget.block = budget.run_block = 64
-    return Sorter(SEAL, budget, np.empty(1 << 20, np.uint8), sort_values)
+    return budget
 
 
 def pairs(blocks: Iterator[Block]) -> list[Any]:
@@ -61,16 +66,37 @@ def test_values_sorted(lists: list[list[int]], full: list[bool]) -> None:
 
 
 @pytest.mark.parametrize("runs", [1, 2, 40, 70])
-def test_many_runs(runs: int) -> None:
-    """More runs than are merged at once are merged in several steps, records with keys inside them whole."""
+@pytest.mark.parametrize("size", [500, 1000, 100_000])
+def test_many_runs(runs: int, size: int) -> None:
+    """More runs than are merged at once are merged in several steps, records with keys inside them whole.
+
+    Runs are of one block each: too large for the memory, or filling most of it; or there are none at all.
+    """
     records = np.random.default_rng(runs).integers(0, 3, (runs * 50, 12), dtype=np.uint8)
-    sorting = sorter([True] * runs)
+    budget = spending([True] * runs)
+    sorting = Sorter(SEAL, budget, np.empty(size, np.uint8))
     for part in np.split(records, runs):
         sorting.add(Block(part[:, 2:12], part))
+    written = budget.spilled
     found = list(sorting.sorted())
     rows = [row for block in found for row in python_values(block.values)]
     assert rows == sorted(python_values(records), key=lambda row: row[2:])
     assert pairs(iter(found)) == [(row[2:], row) for row in rows]
+    assert (written > records.nbytes) == (size < 100_000)
+    assert (budget.spilled > written) == (size < 100_000 and runs > 32)
+
+
+def test_a_run_for_each_time_that_memory_runs_out() -> None:
+    """Not before half of the room is taken: a run of few records is not worth its merging."""
+    budget = spending([False, True, False])
+    sorting = Sorter(SEAL, budget, np.empty(128 + 16 * 40, np.uint8))
+    spilled = []
+    for keys in (range(15), range(15), range(5), range(15), range(15)):
+        sorting.add(Block(np.array(keys), np.array(keys)))
+        spilled.append(budget.spilled > 0)
+        budget.spilled = 0
+    assert spilled == [False, False, True, False, False]
+    assert [key for key, _ in pairs(sorting.sorted())] == sorted([*range(15)] * 4 + [*range(5)])
 
 
 @given(st.lists(st.integers(0, 5), max_size=60), st.integers(1, 9))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Fold, FoldBy, Reducer
@@ -123,6 +123,44 @@ def test_values_need_not_be_read(splits: list[list[tuple[Any, int]]], full: list
 
 
 @pytest.mark.parametrize("name", JOBS)
+def test_few_keys_that_grow(name: str) -> None:
+    """Memory is looked at where no key is new too: what is made of a key's values may grow."""
+    combiner, reducer, expected = JOBS[name]
+    splits = [[("a", n), ("b", -n)] for n in range(20)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory([True] * 100_000))
+        laid = Laid(splits, combiner=combiner, reducer=reducer, partitions=1)
+        pairs = laid.run()
+    assert ordered(pairs) == ordered((key, expected(values)) for key, values in groups_of(splits).items())
+    assert laid.commit(1).metrics["spilled"] > 0
+
+
+class AsTheyCome(Reducer):
+    """Every value, in the order in which they come."""
+
+    def reduce(self, key: Any, values: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+        yield key, list(values)
+
+
+#: Integers, whose order is not that of their encodings: few, so that a run has some values of each.
+FEW = [-17, -2, 3, 16, 300]
+INTEGERS = st.lists(st.lists(st.tuples(st.sampled_from(FEW), st.integers(-9, 9)), max_size=25), min_size=1, max_size=4)
+BY: dict[str, Any] = {"none": None, "themselves": True, "backwards": operator.neg, "size": abs}
+
+
+@pytest.mark.parametrize("by", BY)
+@given(splits=INTEGERS, full=FULL)
+def test_orders(by: str, splits: list[list[tuple[int, int]]], full: list[bool]) -> None:
+    """Keys come in Python's order, and their values in the job's, of equal ones those of earlier tasks first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory(full))
+        pairs = Laid(splits, reducer=AsTheyCome(), order="sorted", sort_values=BY[by], partitions=1).run()
+    model = sorted(groups_of(splits).items())
+    sort = BY[by] if callable(BY[by]) else None
+    assert pairs == [(key, sorted(values, key=sort) if BY[by] else values) for key, values in model]
+
+
+@pytest.mark.parametrize("name", JOBS)
 def test_always_out_of_memory(name: str) -> None:
     """With memory full at every look a job is slow, and right."""
     combiner, reducer, expected = JOBS[name]
@@ -133,3 +171,29 @@ def test_always_out_of_memory(name: str) -> None:
         pairs = laid.run()
     assert ordered(pairs) == ordered((key, expected(values)) for key, values in groups_of(splits).items())
     assert sum(laid.commit(1, task).metrics["spilled"] for task in (0, 1)) > 0
+
+
+@pytest.mark.parametrize("name", JOBS)
+@given(splits=INTEGERS, full=FULL)
+@settings(max_examples=25)
+def test_sorted(name: str, splits: list[list[tuple[int, int]]], full: list[bool]) -> None:
+    """Whatever a job does with its values, its keys come in Python's order where they are to."""
+    combiner, reducer, expected = JOBS[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory(full))
+        pairs = Laid(splits, combiner=combiner, reducer=reducer, order="sorted", partitions=1).run()
+    assert pairs == [(key, expected(values)) for key, values in sorted(groups_of(splits).items())]
+
+
+@pytest.mark.parametrize("by", BY)
+def test_orders_always_out_of_memory(by: str) -> None:
+    """So do orders: more runs than are merged at once, and groups in all of them."""
+    splits = [[(FEW[n * 7919 % 5], n * 31 % 97 - 48) for n in range(task, 1200, 40)] for task in range(40)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.budget.resident_bytes", Memory([True] * 100_000))
+        laid = Laid(splits, reducer=AsTheyCome(), order="sorted", sort_values=BY[by], partitions=1)
+        pairs = laid.run()
+    sort = BY[by] if callable(BY[by]) else None
+    model = sorted(groups_of(splits).items())
+    assert pairs == [(key, sorted(values, key=sort) if BY[by] else values) for key, values in model]
+    assert laid.commit(1).metrics["spilled"] > 0

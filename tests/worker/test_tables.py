@@ -161,6 +161,18 @@ def test_counting_looks_at_memory(make: Callable[[Iterable[int]], Iterable[int]]
     assert sorted(pair for pairs in spilled.pairs for pair in pairs) == [(key, 1) for key in range(50_000)]
 
 
+@pytest.mark.parametrize("name", [*MAKERS, "list"])
+def test_adding_looks_at_memory(name: str) -> None:
+    """So does one call of `add`, which may be all that a record yields."""
+    make = MAKERS[name][0] if name in MAKERS else ListTable
+    spilled = Spilled()
+    table = make(budget([True] * 50_000), spilled)
+    table.add((key, 1) for key in range(50_000))
+    assert max(map(len, spilled.pairs)) < 20_000
+    spilled(table)
+    assert sorted(key for pairs in spilled.pairs for key, _ in pairs) == list(range(50_000))
+
+
 @given(calls=CALLS, full=FULL)
 def test_lists_equal_a_dict(calls: list[list[tuple[Any, int]]], full: list[bool]) -> None:
     """A table of lists loses no value, and keeps a key's values in their order."""
@@ -190,6 +202,15 @@ def test_ordered_pairs(name: str, pairs: list[tuple[Any, int]]) -> None:
     keys = [key for key, _ in in_order]
     changes = sum(keys[n] != keys[n - 1] for n in range(1, len(keys)))
     assert changes == max(0, len(grouped([pairs])) - 1)
+
+
+@given(pairs=st.lists(st.tuples(st.sampled_from([-17, -2, 3, 16, 300]), st.integers(-9, 9))))
+def test_pairs_in_the_orders_of_a_job(pairs: list[tuple[int, int]]) -> None:
+    """Keys come in Python's order, and the values of each in that of the job: so they are spilled."""
+    table = ListTable(budget(), Spilled())
+    table.add(pairs)
+    by_size = Ordering(natural=True, sort_values=abs)
+    assert list(table.pairs(by_size)) == sorted(pairs, key=lambda pair: (pair[0], abs(pair[1])))
 
 
 @pytest.mark.parametrize("full", [[], [True] * 100], ids=["roomy", "full"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,17 @@ def any_block(block: Any, stage: str) -> Block:
     if len(keys) != len(values):
         raise TypeError(f"{stage} yielded a block of {len(keys)} keys and {len(values)} values")
     return Block(keys, values)
+
+
+def yielded(blocks: Any, stage: str) -> Iterable[Any]:
+    """What a method of user code returned, if it can be the blocks that it was to yield.
+
+    Raises:
+        TypeError: it returned nothing, or a block.
+    """
+    if isinstance(blocks, Block) or not isinstance(blocks, Iterable):
+        raise TypeError(f"{stage} must yield Block(keys, values), and it returned {short(blocks)}: use yield")
+    return blocks
 
 
 def take(column: Array, order: Array) -> Array:

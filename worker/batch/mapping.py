@@ -19,7 +19,7 @@ from mapreduce.partition import partition_array
 from mapreduce.stages import Fold, Reducer
 from shuffle import Receipt, open_shuffle
 from worker.batch.arena import Arena
-from worker.batch.columns import any_block, array_block, take_block
+from worker.batch.columns import any_block, array_block, take_block, yielded
 from worker.batch.scratch import scratch
 from worker.batch.sorting import combine
 from worker.code import Stages
@@ -89,13 +89,14 @@ def _map(context: Context, give: Take) -> None:
 
         def run(batch: Any) -> None:
             context.record = lambda: short(batch)
-            for block in mapper.map_batch(batch):
+            for block in yielded(mapper.map_batch(batch), name):
                 give(block, name)
             context.record = str  # an error of the next reading is not this batch's
 
         any(map(run, batches))
-        for block in mapper.finish():
-            give(block, f"{type(mapper).__name__}.finish")
+        end = f"{type(mapper).__name__}.finish"
+        for block in yielded(mapper.finish(), end):
+            give(block, end)
 
 
 def batches_of(context: Context) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from mapreduce.arrays.keys import Array, Rows, sortable_rows
 from mapreduce.arrays.order import group_starts, sort_order
 from mapreduce.arrow.columns import arrow_array, is_arrow
 from mapreduce.blocks import Block
+from worker.context import short
 
 #: What a job's `sort_values` is: gives an array to sort by for an array of values; True: the values themselves.
 SortValues = Callable[[Any], Any] | bool | None
@@ -47,10 +48,19 @@ class RowPlaces:
 
 
 def places_of(block: Block, sort_values: SortValues) -> Places:
-    """What the records of a block are sorted by."""
+    """What the records of a block are sorted by.
+
+    Raises:
+        TypeError: `sort_values` gave no array of one item for each value.
+    """
     by: Any = None
     if sort_values is not None:
         by = block.values if sort_values is True else sort_values(block.values)  # type: ignore[operator]
+        if not hasattr(by, "__len__") or len(by) != len(block.values):
+            raise TypeError(
+                f"sort_values gave {short(by)} for an array of {len(block.values)} values: of arrays, it is given all"
+                " of them, and must give an array of what each is sorted by"
+            )
     if is_arrow(block.keys):
         from worker.batch.arrow import ArrowPlaces
 

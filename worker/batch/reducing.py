@@ -9,7 +9,7 @@ from typing import Any
 from mapreduce.batches import BatchReducer, Groups
 from mapreduce.blocks import Block
 from shuffle.base import Piece
-from worker.batch.columns import any_block, array_block
+from worker.batch.columns import any_block, array_block, yielded
 from worker.batch.scratch import scratch
 from worker.batch.sorting import Sorter, groups_of
 from worker.context import Context, running, short
@@ -51,5 +51,6 @@ def _ordered(context: Context, stack: ExitStack) -> Iterator[Block]:
 
 
 def _write(part: PartWriter, reducer: Any, method: str, blocks: Iterable[Any]) -> None:
-    for block in blocks:
-        part.add_block(any_block(block, f"{type(reducer).__name__}.{method}"))
+    name = f"{type(reducer).__name__}.{method}"
+    for block in yielded(blocks, name):
+        part.add_block(any_block(block, name))

@@ -11,7 +11,7 @@ from mapreduce.arrow.columns import is_arrow
 from mapreduce.batches import rows_of
 from mapreduce.blocks import Block
 from mapreduce.formats import Segment
-from worker.batch.columns import any_block, array_block
+from worker.batch.columns import any_block, array_block, yielded
 from worker.batch.mapping import read_batches
 from worker.batch.sorting import combine
 from worker.context import Context, running, short
@@ -41,14 +41,15 @@ def sample_batches(context: Context, part: PartWriter) -> None:
         for batch in _batches(context):
             give(batch, "the input")
         return
+    name, end = (f"{type(mapper).__name__}.{method}" for method in ("map_batch", "finish"))
     with running(context, mapper):
         for batch in _batches(context):
             context.record = lambda: short(batch)  # noqa: B023 - it is for this turn of the loop
-            for block in mapper.map_batch(batch):
-                give(block, f"{type(mapper).__name__}.map_batch")
+            for block in yielded(mapper.map_batch(batch), name):
+                give(block, name)
         context.record = str
-        for block in mapper.finish():
-            give(block, f"{type(mapper).__name__}.finish")
+        for block in yielded(mapper.finish(), end):
+            give(block, end)
 
 
 def _batches(context: Context) -> Any:

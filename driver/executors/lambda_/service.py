@@ -12,10 +12,15 @@ from typing import Any, Literal, NamedTuple
 from driver.executors.lambda_.reasons import reason
 from mapreduce.errors import ConfigError, JobError
 
+#: How to invoke: by "event" the service takes note, by "request" it answers when the function has ended; a "look"
+#: is a request for an answer that comes at once, of whoever wants to know how it is now.
+Kind = Literal["event", "request", "look"]
 #: Bytes of an event that the service takes, by how it is invoked.
 LIMITS = {"event": 1_000_000, "request": 6_000_000}
 # Seconds for which trouble that may pass is borne: a laptop's network, throttling, credentials to be renewed.
 _BEAR = 1800.0
+# The same for a look: where nobody answers, and where the service does, which may be readying the function.
+_AWAY, _LOOK = 10.0, 60.0
 # Seconds of trouble after which somebody should know.
 _TELL = 5.0
 # Seconds, at most, of a pause between tries.
@@ -114,7 +119,7 @@ class Service:
 
         try:
             session = boto3.Session(profile_name=self._profile or None, region_name=self._region or None)
-            for kind, patience in (("event", 15), ("request", 930)):
+            for kind, patience in (("event", 15), ("request", 930), ("look", _LOOK)):
                 self._clients[kind] = session.client(
                     "lambda",
                     config=Config(
@@ -130,14 +135,12 @@ class Service:
         except NoRegionError:
             raise ConfigError("region: nothing says in which region the function is: set it, or AWS_REGION") from None
 
-    def invoke(
-        self, event: bytes, kind: Literal["event", "request"], pause: Callable[[float], bool] | None = None
-    ) -> Answer:
-        """Invoke the function: by "event" the service takes note, by "request" it answers when it has ended.
+    def invoke(self, event: bytes, kind: Kind, pause: Callable[[float], bool] | None = None) -> Answer:
+        """Invoke the function.
 
         Args:
             event: JSON.
-            kind: whether to wait for the end.
+            kind: how.
             pause: waits for so many seconds between tries, and tells whether it is to go on.
 
         Raises:
@@ -153,25 +156,29 @@ class Service:
                 return self._invoke(event, kind)
             except _Trouble as trouble:
                 spent = self._clock() - began
-                if spent > self._bear:
+                bear = self._bear if kind != "look" else _LOOK if trouble.answered else _AWAY
+                if spent > bear:
                     raise Refused(f"it could not be started for {spent:.0f} s: {trouble}") from trouble
-                if spent > _TELL and not told and self.tell is not None:
+                if spent > _TELL and not told and self.tell is not None and kind != "look":
                     told = True
-                    self.tell(f"{trouble}; trying again for up to {self._bear / 60:.0f} minutes")
+                    self.tell(f"{trouble}; trying again for up to {bear / 60:.0f} minutes")
                 seconds = self._uniform(0, min(_PAUSE, 0.1 * 2**number))
                 number = min(number + 1, 16)
             if not (pause or _sleep)(seconds):
                 raise Refused("it was not started any more")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, pause: Callable[[float], bool] | None = None) -> dict[str, Any]:
         """What the function's code says of itself: versions, key, machine, memory, seconds that it may take.
+
+        Args:
+            pause: see `invoke`.
 
         Raises:
             ConfigError: it does not exist, must not be invoked, or is of another version.
             JobError: it cannot be reached, or does not work.
         """
         try:
-            answer = self.invoke(json.dumps({"describe": "yourself"}).encode(), "request")
+            answer = self.invoke(json.dumps({"describe": "yourself"}).encode(), "look", pause)
         except (Refused, Lost) as error:
             raise JobError(f"the function {self.function} cannot be used: {error}") from error
         if answer.error:
@@ -202,7 +209,7 @@ class Service:
             return {}
         return found
 
-    def _invoke(self, event: bytes, kind: Literal["event", "request"]) -> Answer:
+    def _invoke(self, event: bytes, kind: Kind) -> Answer:
         from botocore.exceptions import BotoCoreError, ClientError
 
         name = "Event" if kind == "event" else "RequestResponse"
@@ -259,11 +266,23 @@ class Service:
         )
         if kind == "request" and sent:
             return Lost(f"the connection to AWS Lambda broke: {error}")
-        return _Trouble(f"AWS Lambda cannot be reached ({type(error).__name__}: {error})")
+        return _Trouble(
+            f"AWS Lambda cannot be reached ({type(error).__name__}: {error}): check the network and the setting region",
+            answered=False,
+        )
 
 
 class _Trouble(Exception):
-    """Trouble that may pass."""
+    """Trouble that may pass.
+
+    Args:
+        text: what it is.
+        answered: whether the service has answered.
+    """
+
+    def __init__(self, text: str, *, answered: bool = True) -> None:
+        super().__init__(text)
+        self.answered = answered
 
 
 def _sleep(seconds: float) -> bool:

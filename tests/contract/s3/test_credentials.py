@@ -84,6 +84,8 @@ def test_new_credentials(
 ) -> None:
     """When the file has new credentials the request is made with them, and its caller notices nothing."""
     direct.put("a", b"1")
+    with pytest.raises(UnreachableStore):  # so the client that it takes has old ones
+        act(store)
     profile.write(server.key)
     act(store)
 
@@ -137,7 +139,7 @@ def test_what_may_pass(
     server: S3Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault, *, passes: bool
 ) -> None:
     """Errors tell whether waiting can help."""
-    monkeypatch.setattr("mapreduce.objectstore.s3._RETRIES", 0)
+    monkeypatch.setattr("mapreduce.objectstore.s3.clients.RETRIES", 0)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", str(1 + passes))  # other clients than those of other tests
     proxy.script = script(fault, when=always)
     store = S3Store(place(), Access(endpoint_url=proxy.endpoint))

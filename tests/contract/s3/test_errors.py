@@ -103,7 +103,7 @@ def test_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_rights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that may do nothing are told so by all requests, and no object is taken for missing."""
     server = ministack()
-    use(server.user("nobody", DENY_ALL), monkeypatch)
+    use(server.user("denied-all", DENY_ALL), monkeypatch)
     store = S3Store(place(), Access(endpoint_url=server.endpoint))
     for act in ACTS.values():
         refused(lambda act=act: act(store), store.url, server.endpoint, "AccessDenied")  # type: ignore[misc]

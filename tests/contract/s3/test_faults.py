@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mapreduce import StoreError
-from mapreduce.objectstore import s3
-from mapreduce.objectstore.s3 import S3Store
+from mapreduce.objectstore.s3 import S3Store, clients
 from tests.services.http_proxy import Fault, Proxy, always, lose, refuse, reset, reset_after, script, stall, truncate
 
 pytestmark = pytest.mark.process
@@ -118,7 +117,8 @@ def test_one_in_three_fails(proxy: Proxy, store: S3Store, direct: S3Store, fault
 
 def test_stalls_end(proxy: Proxy, store: S3Store, direct: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request without an answer is given up after a while, and repeated."""
-    monkeypatch.setattr(s3, "_READ_TIMEOUT", 0.5)  # for clients that are made from now on
+    assert store._client.client_options["read_timeout"] == f"{clients.READ_TIMEOUT:.0f}s"
+    monkeypatch.setattr(clients, "READ_TIMEOUT", 0.5)  # for clients that are made from now on
     direct.put("a", DATA)
     acts: list[tuple[str, Callable[[], object]]] = [
         ("put", lambda: store.put("b", DATA)),
@@ -138,7 +138,7 @@ def test_stalls_end(proxy: Proxy, store: S3Store, direct: S3Store, monkeypatch: 
 @pytest.mark.slow
 def test_trouble_without_end(proxy: Proxy, store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that does not recover is an error with its reason, after some tries."""
-    monkeypatch.setattr(s3, "_RETRIES", 2)
+    monkeypatch.setattr(clients, "RETRIES", 2)
     proxy.script = script(refuse(503, "SlowDown"), when=always)
     acts: list[Callable[[], object]] = [
         lambda: store.get("a"),
@@ -209,7 +209,7 @@ def test_put_if_absent_in_conflict(proxy: Proxy, store: S3Store, direct: S3Store
 
 def test_put_if_absent_in_endless_conflict(proxy: Proxy, store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A conflict that does not end is an error, neither True nor False."""
-    monkeypatch.setattr(s3, "_RETRIES", 2)
+    monkeypatch.setattr(clients, "RETRIES", 2)
     proxy.script = script(refuse(409, "ConditionalRequestConflict"), "put", when=always)
     with pytest.raises(StoreError, match=f"cannot create {store.url}/a"):
         store.put_if_absent("a", b"mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
@@ -151,6 +152,7 @@ def test_writes_are_verifiable(proxy: Proxy, store: S3Store) -> None:
         headers = {name.lower(): value for name, value in request.headers}
         assert headers["x-amz-content-sha256"] == sha256(request.body).hexdigest()
         assert "x-amz-content-sha256" in headers["authorization"]
+        assert b64decode(headers["x-amz-checksum-sha256"]) == sha256(request.body).digest()  # which stays with it
 
 
 def test_requests_are_counted(proxy: Proxy, store: S3Store) -> None:

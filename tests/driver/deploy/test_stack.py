@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from driver.deploy.aws import Aws
 from driver.deploy.deployed import find_deployed, found_settings
+from driver.deploy.deploying import plan
 from driver.deploy.deployment import Deployment
+from driver.deploy.destroying import Doomed
 from driver.deploy.errors import AwsError, DeployError
 from driver.deploy.stack import Stack
+from driver.deploy.status import look
 from driver.deploy.template import template
 from driver.deploy.vpc import look_up
 from mapreduce import ConfigError
@@ -84,6 +87,26 @@ def test_dropped_change_set_leaves_nothing(account: Account) -> None:
     """A change that is not wanted after all leaves no empty stack."""
     account.stack.drop(account.stack.prepare(account.template()))
     assert account.stack.state() is None
+
+
+def test_a_stack_of_somebody_else(account: Account) -> None:
+    """It is neither taken for a deployment, nor changed, nor removed."""
+    body = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"  # not even JSON
+    account.aws.call("cloudformation", "create_stack", StackName=account.stack.name, TemplateBody=body)
+    acts: list[Callable[[], object]] = [
+        lambda: plan(account.aws, account.stack, {}),
+        lambda: look(account.aws, account.stack, thorough=True),
+        lambda: Doomed(account.aws, account.stack),
+        lambda: account.stack.prepare(account.template()),
+        account.stack.delete,
+    ]
+    try:
+        for act in acts:
+            with pytest.raises(DeployError, match=r"was not made by `mapreduce deploy`.*: choose another --name"):
+                act()
+        assert set(account.stack.resources()) == {"Topic"}
+    finally:
+        account.aws.call("cloudformation", "delete_stack", StackName=account.stack.name)
 
 
 def test_failure_is_told_and_undone(account: Account) -> None:

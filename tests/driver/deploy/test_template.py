@@ -10,7 +10,7 @@ import pytest
 
 from driver.deploy.deployment import Deployment
 from driver.deploy.template import METADATA, PARAMETER
-from tests.driver.deploy.variants import VARIANTS, deployment, template_of
+from tests.driver.deploy.variants import GROUP, IMAGE, SUBNETS, VARIANTS, deployment, template_of
 from worker.veil import KEY
 
 
@@ -100,9 +100,27 @@ def test_data_survives_the_stack() -> None:
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketEncryption" in bucket["Properties"]
     rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
     expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
     assert expiring == ["mapreduce/jobs/", "aws/lambda/async/"]
     assert [rule["Id"] for rule in rules if "AbortIncompleteMultipartUpload" in rule] == ["unfinished-uploads"]
+
+
+def test_options_reach_the_function() -> None:
+    """What was asked for is what the function has; what was not is not said."""
+    function, logs = (resources("sizes")[name]["Properties"] for name in ("Function", "Logs"))
+    assert (function["MemorySize"], function["Timeout"], function["EphemeralStorage"]) == (10240, 1, {"Size": 512})
+    assert (function["Architectures"], function["ReservedConcurrentExecutions"]) == (["x86_64"], 0)
+    assert logs["RetentionInDays"] == 1
+    plain = resources("plain")["Function"]["Properties"]
+    assert not {"ReservedConcurrentExecutions", "VpcConfig", "PackageType"} & set(plain)
+    network = resources("vpc")["Function"]["Properties"]["VpcConfig"]
+    assert network["SubnetIds"] == list(SUBNETS)
+    assert network["SecurityGroupIds"] == [{"Fn::GetAtt": ["FunctionGroup", "GroupId"]}]
+    assert resources("vpc and groups")["Function"]["Properties"]["VpcConfig"]["SecurityGroupIds"] == [GROUP]
+    image = resources("image")["Function"]["Properties"]
+    assert (image["PackageType"], image["Code"]) == ("Image", {"ImageUri": IMAGE})
+    assert not {"Runtime", "Handler"} & set(image)
 
 
 def test_lambda_does_not_try_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -184,6 +185,34 @@ def test_whole_objects_can_be_sought(store: FolderStore) -> None:
         assert stream.read() == b"56789"
     with store.open("a", 2) as stream:
         assert not stream.seekable()
+
+
+@pytest.mark.parametrize("folder", ["", "there", "not/yet"])
+def test_check_leaves_nothing(folder: str, tmp_path: Path) -> None:
+    """A folder that can be used is as it was, whether it is there or would be made."""
+    (tmp_path / "there").mkdir()
+    FolderStore(tmp_path / folder).check()
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def test_check_of_a_place_that_is_no_folder(tmp_path: Path) -> None:
+    """The error names the folder that was asked for."""
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(StoreError, match=f"the folder {place} cannot be written: Not a directory; choose another"):
+            FolderStore(place).check()
+
+
+def test_check_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system on which two could create one object is refused; nothing stays."""
+
+    def link(_source: str, _target: str) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StoreError, match=r"does not allow hard links \(Operation not permitted\).*another file system"):
+        FolderStore(tmp_path).check()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_free(tmp_path: Path) -> None:
