@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from mapreduce.objectstore import s3
 from mapreduce.objectstore.s3 import S3Store
 from shuffle import ObjectShuffle, Piece, ShuffleStore
 from shuffle.testing import BackDoor, ShuffleContract
@@ -66,7 +65,7 @@ class TestMinistack(S3ShuffleContract):
     @pytest.fixture
     def short_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A write holds some parts of its upload, which are longer than the test of memory allows."""
-        monkeypatch.setattr(s3, "_PART", 1 << 20)
+        monkeypatch.setattr("mapreduce.objectstore.s3.streams._PART", 1 << 20)
 
     @pytest.mark.usefixtures("short_parts")
     def test_memory_of_a_write_is_bounded(self, store: ShuffleStore) -> None:
