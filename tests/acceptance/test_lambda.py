@@ -59,13 +59,18 @@ def given(root: str, text: Path) -> str:
     return f"{root}/in/"
 
 
+def keys(url: str) -> list[str]:
+    """The key of every object below a URL, from there on."""
+    prefix = url.removeprefix(f"s3://{BUCKET}/") + "/"
+    listing = ministack().client().list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return [info["Key"][len(prefix) :] for info in listing]
+
+
 def found(url: str) -> dict[str, bytes]:
     """Every object below a URL, but for the marker's content, which names the job."""
     client = ministack().client()
     prefix = url.removeprefix(f"s3://{BUCKET}/") + "/"
-    listing = client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-    names = [info["Key"] for info in listing]
-    objects = {name[len(prefix) :]: client.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+    objects = {name: client.get_object(Bucket=BUCKET, Key=prefix + name)["Body"].read() for name in keys(url)}
     return objects | ({"_SUCCESS": b""} if "_SUCCESS" in objects else {})
 
 
@@ -290,7 +295,7 @@ def test_resume(service: Functions, python: Python, root: str) -> None:
     options = ("--executor", "lambda", "--workers", "4", "--split-size", "4")
     process = python.start(*CLI, "run", "my_job.py", f"{root}/in.txt", *where, *options)
     try:
-        until(lambda: sum("/rounds/0/done/" in name for name in found(f"{root}/scratch")) == 3, process)
+        until(lambda: sum("/rounds/0/done/" in name for name in keys(f"{root}/scratch")) == 3, process)
         until(lambda: "3" in ran.read_text().split(), process)
     finally:
         process.kill()

@@ -115,10 +115,20 @@ def test_one_in_three_fails(proxy: Proxy, store: S3Store, direct: S3Store, fault
     assert {key: direct.get(key) for key in expected} == expected
 
 
-def test_stalls_end(proxy: Proxy, store: S3Store, direct: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_of_a_request(store: S3Store) -> None:
+    """A request may take so long without an answer."""
+    assert store._client.client_options["read_timeout"] == f"{clients.READ_TIMEOUT:g}s"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that are made from now on wait for half a second."""
+    monkeypatch.setattr(clients, "READ_TIMEOUT", 0.5)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_stalls_end(proxy: Proxy, store: S3Store, direct: S3Store) -> None:
     """A request without an answer is given up after a while, and repeated."""
-    assert store._client.client_options["read_timeout"] == f"{clients.READ_TIMEOUT:.0f}s"
-    monkeypatch.setattr(clients, "READ_TIMEOUT", 0.5)  # for clients that are made from now on
     direct.put("a", DATA)
     acts: list[tuple[str, Callable[[], object]]] = [
         ("put", lambda: store.put("b", DATA)),
