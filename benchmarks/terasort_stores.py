@@ -33,19 +33,22 @@ class Sorted:
     Attributes:
         seconds: of the sort; workers' start is part of it.
         shuffled: bytes through the store, written and then read.
+        shuffling: seconds in which the workers waited for the store.
         rates: bytes in a second of the client library alone, by phase.
         difference: what is wrong with the output; "" if nothing is.
     """
 
     seconds: float
     shuffled: int
+    shuffling: float
     rates: Mapping[str, float]
     difference: str
 
     @property
     def roofline(self) -> float:
-        """Seconds that the client library alone needs for the same bytes."""
-        return sum(self.shuffled / rate for rate in self.rates.values())
+        """Seconds that the same bytes need: by the client library alone, or as the sort did where that was faster."""
+        # As it is in a folder, where what is to be sorted is gathered in the very file that is shuffled.
+        return min(self.shuffling, sum(self.shuffled / rate for rate in self.rates.values()))
 
     @property
     def rest(self) -> float:
@@ -153,7 +156,8 @@ def _sort(place: Place, contest: Contest, workers: int) -> Sorted:
     shuffled = result.metrics["bytes_shuffled"]
     with Crew(workers) as crew:
         rates = move_raw(place, Shape.of(shuffled, tasks["map"], tasks["reduce"]), crew)
-    return Sorted(seconds=seconds, shuffled=shuffled, rates=rates, difference=difference)
+    shuffling = sum(one.shuffle_seconds for one in result.rounds) / workers
+    return Sorted(seconds=seconds, shuffled=shuffled, shuffling=shuffling, rates=rates, difference=difference)
 
 
 def problems(report: Report) -> list[str]:
@@ -200,9 +204,10 @@ def _median(runs: Sequence[Sorted], figure: Callable[[Sorted], float]) -> str:
 _MEASURED = """\
 The same sort with its shuffle in a local folder, in an S3 and in a Redis, all on this machine; input and output are
 local files, and every output was validated. The *roofline* of a store is the time that as many bytes, in pieces as
-large, take through the client library alone, written and then read by as many processes. *Efficiency* is what the
-folder's sort takes beyond its roofline, over what this one takes beyond its own: 100 % where a store costs nothing but
-the way of the bytes. Servers on this machine take their processor time from the workers.
+large, take through the client library alone, written and then read by as many processes; or, where that is less, the
+time in which the sort's workers waited for the store. *Efficiency* is what the folder's sort takes beyond its roofline,
+over what this one takes beyond its own: 100 % where a store costs nothing but the way of the bytes. Servers on this
+machine take their processor time from the workers.
 """
 
 

@@ -19,15 +19,17 @@ def place(path: Path, name: str) -> Place:
     return Place(name=name, url=(path / name).as_uri())
 
 
-def one(seconds: float) -> Sorted:
-    """A sort of which the roofline is 1.5 s."""
-    return Sorted(seconds=seconds, shuffled=100, rates={"write": 100, "read": 200}, difference="")
+def one(seconds: float, shuffling: float = 2) -> Sorted:
+    """A sort whose bytes take the client library 1.5 s."""
+    rates = {"write": 100.0, "read": 200.0}
+    return Sorted(seconds=seconds, shuffled=100, shuffling=shuffling, rates=rates, difference="")
 
 
 def test_figures() -> None:
     """The roofline is the time of bytes both ways; the rest is what a sort takes beyond it."""
     assert one(4).roofline == 1.5
     assert one(4).rest == 2.5
+    assert one(4, shuffling=0.5).rest == 3.5  # a store that is faster than its client library cannot have waited longer
 
 
 def test_runs(kept: Path, tmp_path: Path) -> None:
