@@ -27,11 +27,11 @@ demo: $(INSTALLED)  ## install, then run the demo
 
 .PHONY: test
 test: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## install, then run every test
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 .PHONY: test-fast
 test-fast: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## run the tests that are not marked slow or process
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "not slow and not process"
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m "not slow and not process"
 
 .PHONY: lint
 lint: $(INSTALLED_DEV)  ## check rules, format and spelling
