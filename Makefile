@@ -8,6 +8,8 @@ SERVICES ?= .services
 PACKAGES := mapreduce shuffle worker driver benchmarks
 # Where the tests look for the servers.
 export SERVICES_HOME := $(abspath $(SERVICES))
+# Where it is set, the many processes that tests start compile all that they import, each time anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Named after the Python it was made with, so that another PYTHON makes the environment anew.
 MADE := $(VENV)/.made-with-$(subst /,-,$(PYTHON))
@@ -27,11 +29,11 @@ demo: $(INSTALLED)  ## install, then run the demo
 
 .PHONY: test
 test: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## install, then run every test
-	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
+	$(VENV)/bin/python -m pytest -n 4 --dist worksteal
 
 .PHONY: test-fast
 test-fast: $(INSTALLED_DEV) $(INSTALLED_SERVICES)  ## run the tests that are not marked slow or process
-	$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m "not slow and not process"
+	$(VENV)/bin/python -m pytest -n 4 --dist worksteal -m "not slow and not process"
 
 .PHONY: lint
 lint: $(INSTALLED_DEV)  ## check rules, format and spelling

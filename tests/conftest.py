@@ -27,7 +27,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("quick", settings.get_profile("normal"), max_examples=8, stateful_step_count=10)
-settings.register_profile("thorough", settings.get_profile("normal"), max_examples=2000, stateful_step_count=50)
+settings.register_profile("thorough", settings.get_profile("normal"), max_examples=3000, stateful_step_count=50)
 settings.load_profile("normal")
 
 
