@@ -53,21 +53,25 @@ def _map(context: Context, add: Callable[[Pairs], None], sink: Sink | None = Non
         for records in records_of(context):
             add(map(pair, records))
         return
-    adding = sink.adding(mapper, context.stages.fused) if sink is not None else None
     with running(context, mapper):
         if sink is not None and counts_words(context):
             count_words(context, sink)
-            feed(add, mapper, "finish", [()])
-            return
-        for records in _slices(context, records_of(context)):
-            items = iter(records)
-            context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
-            if adding is not None:
-                adding(items)
-            else:
-                feed(add, mapper, "map", zip(items))
-            context.record = str  # an error of the next reading is not this record's
+        else:
+            _map_records(context, add, sink)
         feed(add, mapper, "finish", [()])
+
+
+def _map_records(context: Context, add: Callable[[Pairs], None], sink: Sink | None) -> None:
+    mapper: Any = context.stages.mapper
+    adding = sink.adding(mapper, context.stages.fused) if sink is not None else None
+    for records in _slices(context, records_of(context)):
+        items = iter(records)
+        context.record = lambda: _current(records, items)  # noqa: B023 - it is for this turn of the loop
+        if adding is not None:
+            adding(items)
+        else:
+            feed(add, mapper, "map", zip(items))
+        context.record = str  # an error of the next reading is not this record's
 
 
 def _slices(context: Context, lists: Iterable[list[Any]]) -> Iterator[list[Any]]:

@@ -58,7 +58,6 @@ def test_files(tmp_path: Path) -> None:
 
 def test_arrow() -> None:
     """Arrow's columns hold the bytes of rows, zeros at their ends included, and give them back."""
-    pytest.importorskip("pyarrow")
     from benchmarks.peers.arrow import column, joined
 
     rows = np.array([[1, 0], [0, 0], [2, 255]], np.uint8)
