@@ -93,7 +93,7 @@ def test_equal_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words whose hashes are equal are not taken for one another."""
     monkeypatch.setattr("mapreduce.arrays.words._MIX", np.uint64(0))
     monkeypatch.setattr("mapreduce.arrays.words._OTHER", np.uint64(0))
-    batch = " ".join(f"word-{number % 7:09d} {number % 5}" for number in range(50))
+    batch = " ".join(f"word-{number % 7:09d} {number % 3:08d}-end {number % 5}" for number in range(50))
     assert count([batch, batch]) == Counter(batch.split() * 2)
 
 

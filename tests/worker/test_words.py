@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import worker.words
 from driver import Driver, Result
 from mapreduce import Fold, FoldBy, Job, Mapper, Reducer, TaskError
 from mapreduce.arrays.words import WordCounts
@@ -21,6 +22,10 @@ from mapreduce.formats import TextInput
 from tests.worker.build import Memory
 
 PIECES = ["a", "Ab", "ß", "ΑΣ", "word", "\0", "longer-words", "a-word-longer-than-all", " ", "\n", "\r\n", "\t", "\xa0"]
+
+
+# As it is outside these tests.
+LEAST = worker.words._LEAST
 
 
 class Words(Mapper[str, str, int]):
@@ -158,8 +163,10 @@ def test_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: list[byte
     monkeypatch.setattr("worker.budget.resident_bytes", Memory([False, True] * 100))
     (tmp_path / "in").write_text("a few words\nand a few others\n" * 50 + "a-word-longer-than-all\n")
     expected = {"a": 100, "few": 100, "words": 50, "and": 50, "others": 50, "a-word-longer-than-all": 1}
-    assert dict(run(tmp_path / "in")) == expected
+    result = run(tmp_path / "in")
+    assert dict(result) == expected
     assert len(used) > 10
+    assert result.rounds[0].records_out > 10 * len(expected)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,7 @@ def test_when_word_by_word(tmp_path: Path, used: list[bytes], change: Any) -> No
 
 def test_small_input(tmp_path: Path, used: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """For a few words nobody imports NumPy."""
-    monkeypatch.undo()
+    monkeypatch.setattr("worker.words._LEAST", LEAST)
     (tmp_path / "in").write_text("a few words\n")
     assert dict(run(tmp_path / "in")) == {"a": 1, "few": 1, "words": 1}
     assert not used
@@ -207,6 +214,21 @@ def test_no_text(tmp_path: Path) -> None:
             told.append(str(error.value).partition(": ")[2])
     assert "byte 0xff at offset 360005 is not utf-8" in told[0]
     assert told[0] == told[1]
+
+
+class Twice(Mapper[str, str, int]):
+    """More than the words."""
+
+    def map(self, line: str) -> Iterator[tuple[str, int]]:
+        for word in line.split():
+            yield word, 2
+
+
+def test_other_mappers(tmp_path: Path, used: list[bytes]) -> None:
+    """A mapper that does anything else runs word by word."""
+    (tmp_path / "in").write_text("a b a\n")
+    assert dict(run(tmp_path / "in", Twice())) == {"a": 4, "b": 2}
+    assert not used
 
 
 class Kept(Fold[str, int, int, str, int]):
