@@ -93,7 +93,8 @@ def test_equal_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words whose hashes are equal are not taken for one another."""
     monkeypatch.setattr("mapreduce.arrays.words._MIX", np.uint64(0))
     monkeypatch.setattr("mapreduce.arrays.words._OTHER", np.uint64(0))
-    batch = " ".join(f"word-{number % 7:09d} {number % 3:08d}-end {number % 5}" for number in range(50))
+    # Beside each other are words that differ in their second halves alone, and in their first.
+    batch = " ".join(f"word-{n % 7:09d} word-{n % 5:09d} {n % 3:08d}-end {n % 2:08d}-end {n % 5}" for n in range(50))
     assert count([batch, batch]) == Counter(batch.split() * 2)
 
 
