@@ -45,6 +45,9 @@ def fork(act: Callable[[], None]) -> int:
     """The id of a new process, in a group of its own, that does `act` and ends with status 0; 1 if it raises."""
     pid = os.fork()
     if pid:
+        # Here too: the group must be there before anybody kills it, and in the child before it forks.
+        with suppress(ProcessLookupError, PermissionError):
+            os.setpgid(pid, pid)
         return pid
     status = 1
     try:

@@ -287,6 +287,29 @@ def test_a_process_that_ends_between_attempts(tmp_path: Path) -> None:
     assert run(job, 1)["outcome"] == "committed", job.failure(0, 1)
 
 
+def test_a_process_that_has_hardly_begun(
+    sandbox: handler._Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A child can be ended as soon as it exists, however slowly it begins."""
+    parent, setpgid = os.getpid(), os.setpgid
+
+    def slowly(pid: int, group: int) -> None:
+        if os.getpid() != parent:
+            (tmp_path / "slow").touch()
+            time.sleep(1000)
+        setpgid(pid, group)
+
+    monkeypatch.setattr(os, "setpgid", slowly)
+    handler.handle({"describe": "yourself"}, Invocation())
+    assert sandbox._child is not None
+    pid = sandbox._child.pid
+    with _patience() as waiting:
+        while not (tmp_path / "slow").exists():
+            waiting()
+    sandbox.end()
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_files_of_ended_processes(tmp_path: Path, sandbox: handler._Sandbox) -> None:
     """A sandbox keeps nothing on its disk of jobs before."""
     for _ in range(3):
