@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import BinaryIO
 _DATE = (1980, 1, 1, 0, 0, 0)
 _FILE, _PROGRAM = 0o100644, 0o100755
 _UNIX = 3
+# Bytes of a file that tell whether it compresses, and the share of its size that it must get below.
+_HEAD, _WORTH = 1 << 18, 0.97
 
 
 def write_zip(target: Path | BinaryIO, files: Mapping[str, Path | bytes], level: int) -> None:
@@ -30,16 +33,24 @@ def write_zip(target: Path | BinaryIO, files: Mapping[str, Path | bytes], level:
             entry = zipfile.ZipInfo(name, _DATE)
             entry.create_system = _UNIX
             entry.external_attr = (_PROGRAM if program else _FILE) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
             entry.file_size = os.stat(source).st_size if isinstance(source, Path) else len(source)
-            with archive.open(entry, "w") as copy, _opened(source) as stream:
-                shutil.copyfileobj(stream, copy, 1 << 20)
+            with _opened(source) as stream:
+                entry.compress_type = zipfile.ZIP_DEFLATED if _compresses(stream) else zipfile.ZIP_STORED
+                with archive.open(entry, "w") as copy:
+                    shutil.copyfileobj(stream, copy, 1 << 20)
 
 
 def unpacked_size(archive: Path) -> int:
     """Bytes of the files of an archive."""
     with zipfile.ZipFile(archive) as file:
         return sum(entry.file_size for entry in file.infolist())
+
+
+def _compresses(stream: BinaryIO) -> bool:
+    """Whether a file is worth compressing, which takes seconds for a large one: by how it begins."""
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    return len(head) < _HEAD or len(zlib.compress(head, 1)) < _WORTH * len(head)
 
 
 def _opened(source: Path | bytes) -> BinaryIO:

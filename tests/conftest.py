@@ -6,8 +6,8 @@ import functools
 import gc
 from collections.abc import Iterator
 
-import botocore.loaders
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite(
@@ -58,6 +58,17 @@ def _state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 @pytest.fixture(scope="session", autouse=True)
 def _models() -> Iterator[None]:
     """Clients of AWS are made by the hundred: what botocore knows of its services is read once, not for each."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    look = Loader.list_available_services
+
+    def look_once(loader: Loader, type_name: str) -> list[str]:
+        places = (type_name, *loader.search_paths)
+        if places not in found:
+            found[places] = look(loader, type_name)
+        return found[places]
+
+    load_once = functools.cache(JSONFileLoader().load_file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader))
+        patch.setattr(JSONFileLoader, "load_file", lambda loader, path: load_once(path))
+        patch.setattr(Loader, "list_available_services", look_once)
         yield

@@ -18,6 +18,7 @@ import pytest
 from driver.cli import main
 from driver.deploy.deployment import Deployment
 from driver.deploy.permissions import for_deploying
+from tests.driver.deploy.packages import built
 from tests.services.s3_servers import REGION, S3Server, ministack, use
 from worker.veil import KEY
 
@@ -115,6 +116,7 @@ def account(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("driver.deploy.deploying.build", built)
 
     def cli(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:

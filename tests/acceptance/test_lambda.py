@@ -232,7 +232,7 @@ def test_large_libraries(
     service: Functions, given: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Libraries that do not compress, of more than functions hold, reach them through /tmp, and not their memory."""
-    size = 160_000_000
+    size = 260_000_000
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     wheel(tmp_path / "wheels", "heavy_of_tests", "1.0", "", data=os.urandom(size))
     lines = required(tmp_path / "wheels", "heavy-of-tests")

@@ -48,3 +48,18 @@ def test_files(tmp_path: Path) -> None:
     assert unpacked_size(tmp_path / "zip") == 14_000
     with zipfile.ZipFile(tmp_path / "zip") as file:
         assert [entry.external_attr >> 16 for entry in file.infolist()] == [0o100644, 0o100755]
+
+
+def test_what_does_not_compress(tmp_path: Path) -> None:
+    """A large file whose bytes are noise is put in as it is; whether it is, its content alone decides."""
+    noise = Random(7).randbytes(1 << 20)
+    for name, data in {"noise": noise, "text": b"text" * (1 << 18), "small": noise[: 1 << 10]}.items():
+        (tmp_path / name).write_bytes(data)
+    files: dict[str, Path | bytes] = {path.name: path for path in tmp_path.iterdir()}
+    data = archived(files)
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        stored = {entry.filename for entry in file.infolist() if entry.compress_type == zipfile.ZIP_STORED}
+        assert stored == {"noise"}
+        assert {name: file.read(name) for name in files} == {name: (tmp_path / name).read_bytes() for name in files}
+    assert len(data) < len(noise) + (1 << 15)
+    assert data == archived({name: (tmp_path / name).read_bytes() for name in files})
