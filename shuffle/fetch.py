@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapreduce.columns import Buffer
 from mapreduce.errors import BlockError
@@ -110,21 +110,33 @@ class Fetcher:
 
     def _near(self, ranges: Iterable[Range]) -> Iterator[Buffer]:
         """The bytes of each range, one after the other; the memory of one is used again once nobody refers to it."""
-        memory = bytearray()
+        memory: Any = bytearray()
         alone = sys.getrefcount(memory)
+        held = True
         for span in ranges:
             if span.size < _FRESH:
                 yield self._read(span)
                 continue
-            if len(memory) < span.size or sys.getrefcount(memory) > alone:
-                memory = bytearray(span.size)
-            filled = 0
-            with self._store.open(span.key, span.start, span.end) as stream, memoryview(memory) as view:
-                while count := stream.readinto(view[filled : span.size]):  # type: ignore[attr-defined]  # as all have
-                    filled += count
-            if filled != span.size:
-                raise _short(span, filled)
-            yield memoryview(memory)[:filled]
+            data: memoryview | None
+            if held:  # whoever kept what came before may keep this too, and memory of our own costs more to make
+                data = self._read(span)
+                memory = data.obj
+            else:
+                if not isinstance(memory, bytearray) or len(memory) < span.size:
+                    memory = bytearray(span.size)
+                self._read_into(memory, span)
+                data = memoryview(memory)[: span.size]
+            yield data
+            data = None
+            held = sys.getrefcount(memory) > alone
+
+    def _read_into(self, memory: bytearray, span: Range) -> None:
+        filled = 0
+        with self._store.open(span.key, span.start, span.end) as stream, memoryview(memory) as view:
+            while count := stream.readinto(view[filled : span.size]):  # type: ignore[attr-defined]  # as all have
+                filled += count
+        if filled != span.size:
+            raise _short(span, filled)
 
     def _result(self, pool: ThreadPoolExecutor, span: Range, began: float, future: Future[Buffer]) -> Buffer:
         """What a read gives, or the second one that is begun when the first is slow."""
@@ -152,7 +164,7 @@ class Fetcher:
         self._learnt.learn(span.size, time.monotonic() - began)
         return data
 
-    def _read(self, span: Range) -> Buffer:
+    def _read(self, span: Range) -> memoryview:
         data = self._store.view(span.key, span.start, span.end)
         if len(data) != span.size:
             raise _short(span, len(data))

@@ -10,8 +10,8 @@ _TEXT = """
 Servers and clients share the machine, and latencies of AWS are others: this compares stores and clients, not services.
 {servers}
 
-*Share* is a median of ratios within pairs of runs, so that the columns of MB/s need not agree with it. Writes into a
-folder go to the page cache, or wait for the disk, as it happens.
+*Share* is a median of ratios within pairs of runs, so that the columns of MB/s need not agree with it. What goes into a
+folder is in the page cache when the clock stops; the disk takes it before the next clock starts.
 """
 
 

@@ -49,6 +49,11 @@ class Place:
         """The settings of a driver whose jobs shuffle here."""
         return {"shuffle": self.url, **asdict(self.access)}
 
+    def settle(self) -> None:
+        """Have the disk take what was written before, so that it does not do so while something is measured."""
+        if self.kind == "file":
+            os.sync()
+
     @contextmanager
     def environment(self) -> Iterator[None]:
         """Let the environment be the place's: clients here, and processes begun here, see nothing else of AWS."""

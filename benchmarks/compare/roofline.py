@@ -150,6 +150,7 @@ def _open(place: Place, job: str) -> Raw:
     raw.write([(key, b"warm" * 16)])
     raw.read([Span(key, 0, 64)] * 32)
     raw.delete([key])
+    place.settle()
     return raw
 
 

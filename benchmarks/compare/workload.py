@@ -186,6 +186,7 @@ class _Part:
             )
         )
         self.store.discard(receipts)
+        self.place.settle()
         self.before = self.store.requests.snapshot()
 
     def requests(self) -> Counter[str]:

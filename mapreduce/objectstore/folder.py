@@ -100,14 +100,14 @@ class FolderStore(ObjectStore):
         return data
 
     def view(self, key: str, start: int, end: int) -> memoryview:
-        size = max(0, end - start)
-        if size > _BUFFER:
-            return super().view(key, start, end)
         path = self.path(key)
-        try:  # without a file object, which would take as long as the reading
+        size = max(0, end - start)
+        try:  # without a file object, which would take as long as reading a small piece
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 data = os.pread(descriptor, size, start)
+                while len(data) < size and (more := os.pread(descriptor, size - len(data), start + len(data))):
+                    data += more  # one read gives 2 GiB at most
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mapreduce import MissingObject
 from mapreduce.errors import BlockError
-from mapreduce.objectstore import MemoryStore
+from mapreduce.objectstore import FolderStore, MemoryStore
 from shuffle.fetch import Fetcher, Patience, Range
 
 PATIENCE = 30.0
@@ -169,3 +172,41 @@ def test_patience_learns() -> None:
     for _ in range(100):
         patience.learn(1_000_000, 2.0)
     assert patience(1_000_000) > 4
+
+
+@given(st.lists(st.tuples(st.sampled_from([10, 1 << 20, (1 << 20) + 7, 3 << 20]), st.booleans()), max_size=8))
+def test_what_is_kept_is_not_overwritten(steps: list[tuple[int, bool]]) -> None:
+    """From a store that is near ranges come one by one, and what somebody keeps of them stays as it is."""
+    with TemporaryDirectory() as folder:
+        store = FolderStore(folder)
+        data = b"".join(bytes([number]) * 251 for number in range(251)) * 51
+        store.put("key", data)
+        ranges = [Range("key", number, number + size) for number, (size, _) in enumerate(steps)]
+        kept = []
+        for span, (_, keep), piece in zip(ranges, steps, Fetcher(store, 1).read(ranges), strict=True):
+            assert bytes(piece) == data[span.start : span.end]
+            if keep:
+                kept.append((span, piece))
+            del piece
+        assert all(bytes(piece) == data[span.start : span.end] for span, piece in kept)
+
+
+def test_memory_is_used_again(tmp_path: Path) -> None:
+    """Large ranges of a store that is near, each let go before the next, lie in the same memory from the third on."""
+    store = FolderStore(tmp_path)
+    store.put("key", bytes(64 << 20))
+    places = []
+    for piece in Fetcher(store, 1).read([Range("key", n << 22, (n + 1) << 22) for n in range(16)]):
+        places.append(np.frombuffer(piece, np.uint8).ctypes.data)
+        del piece
+    assert len(set(places[1:])) == 1
+
+
+def test_the_end_is_missing_nearby(tmp_path: Path) -> None:
+    """An object that ends before its range does is an error, whatever memory it would be read into."""
+    store = FolderStore(tmp_path)
+    store.put("key", bytes(5 << 20))
+    ranges = [Range("key", n << 21, (n + 1) << 21) for n in range(3)]
+    for some in (ranges[2:], ranges):
+        with pytest.raises(BlockError, match="key ends early: 1048576 of 2097152 bytes from offset 4194304"):
+            deque(Fetcher(store, 1).read(some), maxlen=0)  # keeps none
