@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,8 @@ from mapreduce.objectstore import Access
 from mapreduce.objectstore.registry import split_url
 from shuffle import open_shuffle
 
+# Bytes that are written at a time to have the page cache ready.
+_SCRATCH = 16 << 20
 #: What is said of a kind of store of which there is none.
 ABSENT = {
     "s3": "not compared: name one by --s3 s3://bucket/prefix, or let --local-services start one",
@@ -49,10 +52,20 @@ class Place:
         """The settings of a driver whose jobs shuffle here."""
         return {"shuffle": self.url, **asdict(self.access)}
 
-    def settle(self) -> None:
-        """Have the disk take what was written before, so that it does not do so while something is measured."""
+    def settle(self, size: int) -> None:
+        """Be ready to move `size` bytes in this process at the speed of the store.
+
+        The disk takes what was written before, lest it do so while something is measured. And the kernel gets
+        memory: the host of a virtual machine takes back what was free for some seconds, and to have it again
+        is slower than most stores.
+        """
+        bytearray(2 * size)  # which is written with zeros, and free again: for client and server
         if self.kind == "file":
             os.sync()
+            # The page cache has memory of its own.
+            with tempfile.TemporaryFile(dir=split_url(self.url)[1], buffering=0) as scratch:
+                for _ in range(0, size, _SCRATCH):
+                    scratch.write(bytes(_SCRATCH))
 
     @contextmanager
     def environment(self) -> Iterator[None]:

@@ -64,6 +64,7 @@ class RawWrite:
         """Make the bytes."""
         self._raw = _open(self.place, self.job)
         self._items = [list(self._items_of(task)) for task in self.tasks]
+        self.place.settle(sum(self.result().values()))
 
     def act(self) -> None:
         """Write, what one task has after the other's."""
@@ -93,6 +94,7 @@ class RawRead:
     def prepare(self) -> None:
         """Open the client."""
         self._raw = _open(self.place, self.job)
+        self.place.settle(sum(span.end - span.start for spans in self.partitions for span in spans))
 
     def act(self) -> None:
         """Read, a partition after the other."""
@@ -150,7 +152,6 @@ def _open(place: Place, job: str) -> Raw:
     raw.write([(key, b"warm" * 16)])
     raw.read([Span(key, 0, 64)] * 32)
     raw.delete([key])
-    place.settle()
     return raw
 
 

@@ -186,7 +186,6 @@ class _Part:
             )
         )
         self.store.discard(receipts)
-        self.place.settle()
         self.before = self.store.requests.snapshot()
 
     def requests(self) -> Counter[str]:
@@ -212,6 +211,7 @@ class Write(_Part):
             for task in self.tasks
             for partition in range(self.shape.reduces)
         }
+        self.place.settle(sum(map(len, self._blocks.values())))
 
     def act(self) -> None:
         """Write."""
@@ -236,6 +236,7 @@ class Merge(_Part):
         super().prepare()
         self._timed = Timed(self.store)
         self._receipts: dict[int, Receipt] = {}
+        self.place.settle(sum(Piece(*one[1:]).size for row in self.rows.values() for one in row))
 
     def act(self) -> None:
         """Read, and write."""
@@ -265,6 +266,7 @@ class Read(_Part):
         super().prepare()
         self._timed = Timed(self.store)
         self._blocks: dict[int, list[tuple[Piece, Buffer]]] = {}
+        self.place.settle(sum(piece.size for pieces in self.partitions.values() for piece in pieces))
 
     def act(self) -> None:
         """Read."""

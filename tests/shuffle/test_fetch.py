@@ -183,7 +183,9 @@ def test_what_is_kept_is_not_overwritten(steps: list[tuple[int, bool]]) -> None:
         store.put("key", data)
         ranges = [Range("key", number, number + size) for number, (size, _) in enumerate(steps)]
         kept = []
-        for span, (_, keep), piece in zip(ranges, steps, Fetcher(store, 1).read(ranges), strict=True):
+        pieces = Fetcher(store, 1).read(ranges)
+        for span, (_, keep) in zip(ranges, steps, strict=True):
+            piece = next(pieces)
             assert bytes(piece) == data[span.start : span.end]
             if keep:
                 kept.append((span, piece))
@@ -200,6 +202,14 @@ def test_memory_is_used_again(tmp_path: Path) -> None:
         places.append(np.frombuffer(piece, np.uint8).ctypes.data)
         del piece
     assert len(set(places[1:])) == 1
+
+
+def test_memory_that_is_kept_is_not_prepared(tmp_path: Path) -> None:
+    """Where all large ranges are kept, none has memory that could be used again: it would be written twice."""
+    store = FolderStore(tmp_path)
+    store.put("key", bytes(8 << 20))
+    kept = list(Fetcher(store, 1).read([Range("key", n << 20, (n + 1) << 20) for n in range(8)]))
+    assert {type(memoryview(piece).obj) for piece in kept} == {bytes}
 
 
 def test_the_end_is_missing_nearby(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ import resource
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mapreduce import MissingObject, StoreError
 from mapreduce.objectstore import FolderStore
@@ -50,6 +53,48 @@ def test_full_disk_fails_a_put(store: FolderStore, small_disk: int, tmp_path: Pa
         writer.write(data[:-1])
         writer.write(memoryview(b"too much"))
     assert [name for name in files(tmp_path) if name != "a"] == []
+
+
+@pytest.mark.parametrize("pieces", [[b"x" * 100] * 50, [b"x" * 4096, b"y"], [b"x"] * 4097])
+def test_full_disk_fails_small_pieces(
+    store: FolderStore, small_disk: int, tmp_path: Path, pieces: Sequence[bytes]
+) -> None:
+    """Pieces of which only the first ones fit are an error too, at the latest when the object is complete."""
+    with pytest.raises(StoreError, match=f"cannot write {tmp_path}/a: "), store.create("a") as writer:  # noqa: PT012
+        for piece in pieces:
+            writer.write(piece)
+    assert files(tmp_path) == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 1000, 300_000, (1 << 20) - 1, 1 << 20, 3 << 20]), st.booleans()), max_size=12
+    ),
+    st.booleans(),
+)
+def test_pieces_of_any_size(pieces: list[tuple[int, bool]], many: bool) -> None:
+    """An object is what was written, one piece after the other, whatever becomes of their memory."""
+    written = []
+    with TemporaryDirectory() as folder:
+        store = FolderStore(folder)
+        with store.create("key") as writer:
+            for number, (size, changes) in enumerate([*pieces, *([(3, False)] * 2500 if many else [])]):
+                data = bytes([number % 251 + 1]) * size
+                written.append(data)
+                memory = bytearray(data)
+                assert writer.write(memoryview(memory) if changes else data) == size
+                memory[:] = bytes(size)
+        assert store.get("key") == b"".join(written)
+        assert store.requests.snapshot().get("bytes_written", 0) == sum(map(len, written))
+
+
+def test_reads_that_give_a_part(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may give less of a range than was asked for, as it does of more than 2 GiB."""
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, size, start: pread(file, min(size, 7), start))
+    store.put("key", bytes(range(100)))
+    assert bytes(store.view("key", 10, 90)) == bytes(range(10, 90))
+    assert bytes(store.view("key", 95, 120)) == bytes(range(95, 100))
 
 
 def test_missing_object_names_its_file(store: FolderStore, tmp_path: Path) -> None:
