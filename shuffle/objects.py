@@ -6,12 +6,11 @@ costs one PUT however many partitions there are, and a reducer needs ranged GETs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from mapreduce.columns import Buffer
 from mapreduce.objectstore import ObjectStore
-from mapreduce.objectstore.base import Writer
 from mapreduce.sizes import format_size
 from shuffle.base import AttemptId, Costs, Partitioned, Piece, Receipt, ShuffleStore
 from shuffle.fetch import Fetcher, Range
@@ -40,19 +39,20 @@ class ObjectShuffle(ShuffleStore):
     def write(self, attempt: AttemptId, partitions: Iterable[Partitioned]) -> Receipt:
         key = _key(attempt)
         pieces: dict[int, Piece] = {}
-        offset = 0
+        task, number = attempt.task, attempt.attempt
+        end = 0
         with ExitStack() as stack:
-            writer: Writer | None = None
+            write: Callable[[bytes | memoryview], int] | None = None
             for partition, records, blocks in partitions:
-                start, count = offset, 0
+                start, count = end, 0
                 for block in blocks:
-                    if writer is None:  # an attempt without blocks makes no object
-                        writer = stack.enter_context(self.store.create(key))
-                    writer.write(block)
-                    offset += len(block)
+                    if write is None:  # an attempt without blocks makes no object
+                        write = stack.enter_context(self.store.create(key)).write
+                    write(block)
+                    end += len(block)
                     count += 1
                 if count:
-                    pieces[partition] = Piece(attempt.task, attempt.attempt, key, start, offset - start, count, records)
+                    pieces[partition] = Piece(task, number, key, start, end - start, count, records)
         return Receipt(pieces)
 
     def read(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Buffer]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import threading
 import time
@@ -104,6 +105,7 @@ _barrier: Any = None
 def _join(barrier: Any) -> None:
     global _barrier  # noqa: PLW0603 - a process of the pool has one crew
     _barrier = barrier
+    gc.set_threshold(50_000, 20, 50)  # as workers have it
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from mapreduce.objectstore.registry import split_url
 from shuffle import open_shuffle
 
 # Bytes that are written at a time to have the page cache ready.
-_SCRATCH = 16 << 20
+_SCRATCH = (1 << 20, 4 << 20, 16 << 20)
 #: What is said of a kind of store of which there is none.
 ABSENT = {
     "s3": "not compared: name one by --s3 s3://bucket/prefix, or let --local-services start one",
@@ -62,10 +62,12 @@ class Place:
         bytearray(2 * size)  # which is written with zeros, and free again: for client and server
         if self.kind == "file":
             os.sync()
-            # The page cache has memory of its own.
-            with tempfile.TemporaryFile(dir=split_url(self.url)[1], buffering=0) as scratch:
-                for _ in range(0, size, _SCRATCH):
-                    scratch.write(bytes(_SCRATCH))
+            # The page cache has memory of its own, in pages that are larger where more is written at a time.
+            with ExitStack() as stack:
+                for chunk in _SCRATCH:
+                    scratch = stack.enter_context(tempfile.TemporaryFile(dir=split_url(self.url)[1], buffering=0))
+                    for _ in range(0, size, chunk):
+                        scratch.write(bytes(chunk))
 
     @contextmanager
     def environment(self) -> Iterator[None]:

@@ -313,17 +313,17 @@ class _Gathering:
     def __init__(self, file: _NewFile) -> None:
         self._file = file
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._room = _BUFFER
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of `data`, or keep it for later where nobody can change it."""
         size = len(data)
-        if not isinstance(data, bytes) or size >= _BUFFER:
+        if type(data) is not bytes or size >= _BUFFER:
             self.flush()
             return self._file.write(data)
         self._pieces.append(data)
-        self._size += size
-        if self._size >= _BUFFER or len(self._pieces) == _PIECES:
+        self._room -= size
+        if self._room <= 0 or len(self._pieces) == _PIECES:
             self.flush()
         return size
 
@@ -331,7 +331,7 @@ class _Gathering:
         """Write what has been kept."""
         if self._pieces:
             self._file.write_all(self._pieces)
-            self._pieces, self._size = [], 0
+            self._pieces, self._room = [], _BUFFER
 
 
 @contextmanager
