@@ -20,7 +20,7 @@ pytest.register_assert_rewrite(
 # No deadlines: a busy machine is no failure.
 settings.register_profile(
     "normal",
-    max_examples=30,
+    max_examples=20,
     stateful_step_count=20,
     deadline=None,
     print_blob=True,
