@@ -57,7 +57,7 @@ class Place:
 
         The disk takes what was written before, lest it do so while something is measured. And the kernel gets
         memory: the host of a virtual machine takes back what was free for some seconds, and to have it again
-        is slower than most stores.
+        may be slower than a folder or Redis.
         """
         bytearray(2 * size)  # which is written with zeros, and free again: for client and server
         if self.kind == "file":

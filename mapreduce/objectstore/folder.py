@@ -308,7 +308,7 @@ class _NewFile(FileIO):
 
 
 class _Gathering:
-    """Writes small pieces of bytes many at a time: the kernel then takes larger pages for them, and twice the speed."""
+    """Writes small pieces of bytes many at a time: fewer calls, for which the kernel takes larger pages."""
 
     def __init__(self, file: _NewFile) -> None:
         self._file = file

@@ -64,15 +64,15 @@ def mixed(record: int) -> Iterator[tuple[tuple[int, int], bytes]]:
 
 def spread(record: int) -> Iterator[tuple[int, bytes]]:
     """A thousand keys that no other record has, in no order."""
-    for number in range(0, 250_000, 250):
+    for number in range(0, 400_000, 400):
         yield number + record, os.urandom(500)
 
 
 #: name -> (records, what is made of each, combiner, reducer, pairs of the output, bytes that its values tell of)
 JOBS: dict[str, tuple[int, Callable[[int], Iterable[tuple[Any, Any]]], Any, Any, int, int]] = {
-    "one-group": (20_000, lambda n: [("key", os.urandom(10_000))], None, Size(), 1, 200_000_000),
-    "one-record": (1, lambda n: ((k % 7, os.urandom(10_000)) for k in range(20_000)), None, Size(), 7, 200_000_000),
-    "many-groups": (250, spread, None, Size(), 250_000, 125_000_000),
+    "one-group": (30_000, lambda n: [("key", os.urandom(10_000))], None, Size(), 1, 300_000_000),
+    "one-record": (1, lambda n: ((k % 7, os.urandom(10_000)) for k in range(30_000)), None, Size(), 7, 300_000_000),
+    "many-groups": (400, spread, None, Size(), 400_000, 200_000_000),
     "mixed-sizes": (1_800, mixed, None, Same(), 189_000, 90_900_000),
     "many-folds": (700, lambda n: ((n + k, 1) for k in range(0, 700_000, 700)), None, FoldBy(operator.add), 700_000, 0),
     "large-folds": (250, lambda n: [(n, os.urandom(1_000_000))], None, FoldBy(max), 250, 250_000_000),
